@@ -1,0 +1,5 @@
+"""``python -m llmlabel``: the same as ``llmlabel``."""
+
+from llmlabel.cli import main
+
+main()
