@@ -1,0 +1,1 @@
+"""From what a model said to where it stands: the resolvers."""

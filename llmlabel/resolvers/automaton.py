@@ -1,0 +1,127 @@
+"""All occurrences of many strings in one pass over a text, in time linear in the text and the hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+try:
+    import ahocorasick_rs
+except ImportError:  # no wheel for this machine: slower, and right all the same
+    compiled = False
+else:
+    compiled = True
+
+FEW_STRINGS = 8
+_PREFIX = 200
+_FIRST_WINDOW, _WINDOW = 1 << 12, 1 << 16
+_HITS_PER_CHARACTER = 2
+_LEAST_HITS = 1000
+
+
+class Search(Protocol):
+    """Finds where each of several distinct, non-empty strings stands in a text: ascending starts, overlaps included."""
+
+    def __call__(self, text: str, strings: Sequence[str]) -> list[list[int]]:
+        """Return the starting positions of each string."""
+        ...
+
+
+def search_each(text: str, strings: Sequence[str]) -> list[list[int]]:
+    """Return the starts of each string, looking for one after the other."""
+    found: list[list[int]] = []
+    for string in strings:
+        starts: list[int] = []
+        limit = _limit(text, strings, len(string))
+        at = text.find(string)
+        while at >= 0 and len(starts) < limit:
+            starts.append(at)
+            at = text.find(string, at + 1)
+        found.append(starts)
+    return found
+
+
+def _limit(text: str, strings: Sequence[str], length: int) -> int:
+    """Return how many hits of a string are taken in: its share, and fewer of a long one, which costs more to check."""
+    share = _HITS_PER_CHARACTER * len(text) // max(1, len(strings))
+    return max(_LEAST_HITS, share * _PREFIX // (_PREFIX + length))
+
+
+def search_all(text: str, strings: Sequence[str]) -> list[list[int]]:
+    """Return the starts of each string, by one Aho-Corasick automaton over all of them.
+
+    A text of endless repetition can hold more hits than characters: once there are two for each character, a string
+    with more than its share of them is looked for no further.
+    """
+    if not compiled or len(strings) < FEW_STRINGS:
+        return search_each(text, strings)
+    # A long string is found by its beginning, so that windows overlap by little.
+    by_prefix: dict[str, list[int]] = {}
+    for number, string in enumerate(strings):
+        by_prefix.setdefault(string[:_PREFIX], []).append(number)
+    return _Pass(text, strings, by_prefix).run()
+
+
+def _automaton(strings: list[str]) -> ahocorasick_rs.AhoCorasick:
+    # Built six times faster than the table that the library prefers for few strings, and searched as fast.
+    kind = ahocorasick_rs.Implementation.ContiguousNFA
+    return ahocorasick_rs.AhoCorasick(strings, store_patterns=False, implementation=kind)
+
+
+class _Pass:
+    """Reads the text window by window, which bounds the memory that hits take before they are sorted in."""
+
+    def __init__(self, text: str, strings: Sequence[str], by_prefix: dict[str, list[int]]) -> None:
+        self.text, self.strings, self.by_prefix = text, strings, by_prefix
+        self.found: list[list[int]] = [[] for _ in strings]
+        self.budget = _HITS_PER_CHARACTER * len(text) + _LEAST_HITS
+        self.hits = 0
+        self._build(list(by_prefix))
+
+    def _build(self, prefixes: list[str]) -> None:
+        self.prefixes = prefixes
+        self.owners = [self.by_prefix[prefix] for prefix in prefixes]
+        self.lists = [
+            self.found[numbers[0]] if len(numbers) == 1 and len(prefix) < _PREFIX else None
+            for prefix, numbers in zip(prefixes, self.owners, strict=True)
+        ]
+        self.automaton = _automaton(prefixes)
+        self.overlap = max(map(len, prefixes), default=1) - 1
+
+    def run(self) -> list[list[int]]:
+        start, window = 0, _FIRST_WINDOW
+        while start < len(self.text) and self.prefixes:
+            end = min(start + window, len(self.text))
+            self._window(start, end)
+            if self.hits > self.budget:
+                self._drop_the_frequent()
+            start, window = end, min(2 * window, _WINDOW)
+        return self.found
+
+    def _window(self, start: int, end: int) -> None:
+        """Take in the hits that begin in ``[start, end)``."""
+        part = self.text[start : end + self.overlap]
+        hits = self.automaton.find_matches_as_indexes(part, overlapping=True)
+        self.hits += len(hits)
+        size, lists = end - start, self.lists
+        for number, at, _ in hits:
+            if at < size:
+                starts = lists[number]
+                if starts is not None:
+                    starts.append(start + at)
+                else:
+                    self._verify(number, start + at)
+
+    def _verify(self, number: int, at: int) -> None:
+        for owner in self.owners[number]:
+            if self.text.startswith(self.strings[owner], at):
+                self.found[owner].append(at)
+
+    def _drop_the_frequent(self) -> None:
+        kept = [
+            prefix
+            for prefix, numbers in zip(self.prefixes, self.owners, strict=True)
+            if max(len(self.found[n]) for n in numbers) < _limit(self.text, self.strings, len(self.strings[numbers[0]]))
+        ]
+        if len(kept) < len(self.prefixes):
+            self._build(kept)

@@ -1,0 +1,94 @@
+"""Longest chains of places that ascend, and among equally long ones the most plausible."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from math import log1p
+
+Span = tuple[int, int]
+Option = tuple[int, Sequence[Span]]
+_OVERLAP = 10.0
+
+
+def ascending(starts: Sequence[int]) -> list[int]:
+    """Return the indices of a longest subsequence that does not descend, by patience sorting in O(n log n)."""
+    tails: list[int] = []
+    at_tail: list[int] = []
+    before: list[int] = []
+    for index, start in enumerate(starts):
+        at = bisect_right(tails, start)
+        before.append(at_tail[at - 1] if at else -1)
+        if at == len(tails):
+            tails.append(start)
+            at_tail.append(index)
+        else:
+            tails[at], at_tail[at] = start, index
+    return _trace(before, at_tail[-1] if at_tail else -1)
+
+
+def longest_chain(options: Sequence[Option]) -> list[tuple[int, Span]]:
+    """Return a longest choice of one place for each number, strictly ascending (Hunt and Szymanski 1977).
+
+    Args:
+        options: Numbers in order, each with its places in order.
+    """
+    # Places of one number descend here, so that no chain holds two of them.
+    pairs = [(number, place) for number, places in options for place in reversed(places)]
+    tails: list[Span] = []
+    at_tail: list[int] = []
+    before: list[int] = []
+    for index, (_, place) in enumerate(pairs):
+        at = bisect_left(tails, place)
+        before.append(at_tail[at - 1] if at else -1)
+        if at == len(tails):
+            tails.append(place)
+            at_tail.append(index)
+        else:
+            tails[at], at_tail[at] = place, index
+    return [pairs[index] for index in _trace(before, at_tail[-1] if at_tail else -1)]
+
+
+def best_chain(options: Sequence[Option], low: Span, high: int | None) -> list[tuple[int, Span]]:
+    """Return the longest choice of places in order, and of those the one with the fewest overlaps, then small steps.
+
+    Quadratic in the number of places: for the few that stand between two sure ones. Many short steps and one long are
+    more likely than even ones, because an answer leaves out whole passages rather than every second mention.
+
+    Args:
+        options: Numbers in order, each with its places in order.
+        low: The place before.
+        high: Where the next sure place begins, if there is one.
+    """
+    pairs = [(number, place) for number, places in options for place in places]
+    lengths: list[int] = []
+    costs: list[float] = []
+    before: list[int] = []
+    for index, (number, place) in enumerate(pairs):
+        length, cost, source = 1, _step(low, place[0]), -1
+        for earlier in range(index):
+            other, previous = pairs[earlier]
+            if other < number and previous[0] <= place[0] and previous != place and lengths[earlier] + 1 >= length:
+                way = costs[earlier] + _step(previous, place[0])
+                if lengths[earlier] + 1 > length or way < cost:
+                    length, cost, source = lengths[earlier] + 1, way, earlier
+        lengths.append(length)
+        costs.append(cost)
+        before.append(source)
+    ends = [
+        cost + (_step(place, high) if high is not None else 0.0) for cost, (_, place) in zip(costs, pairs, strict=True)
+    ]
+    last = min(range(len(pairs)), key=lambda index: (-lengths[index], ends[index]), default=-1)
+    return [pairs[index] for index in _trace(before, last)]
+
+
+def _step(previous: Span, start: int) -> float:
+    return log1p(max(0, start - previous[0])) + (_OVERLAP if previous[1] > start else 0.0)
+
+
+def _trace(before: Sequence[int], last: int) -> list[int]:
+    chain = []
+    while last >= 0:
+        chain.append(last)
+        last = before[last]
+    return chain[::-1]

@@ -1,0 +1,47 @@
+"""Verbatim grounding: the mention stands in the text character for character, or it is not placed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmlabel.resolvers.automaton import search_all
+from llmlabel.resolvers.base import OffsetResolver
+from llmlabel.resolvers.chains import Span
+from llmlabel.resolvers.characters import is_blank, is_border
+from llmlabel.resolvers.occurrences import Wish, arrange, starts_of
+from llmlabel.types import Mention, Placement, Status
+
+
+class ExactResolver(OffsetResolver):
+    """Places mentions that stand in the text character for character, at the borders of words.
+
+    Nothing is tolerated: not another case, not another kind of space. Among several places, mentions take theirs in
+    reading order, as ``AlignedResolver`` does.
+    """
+
+    def resolve(self, text: str, mentions: Sequence[Mention]) -> Sequence[Placement]:
+        surfaces = list(dict.fromkeys(m.text for m in mentions if not is_blank(m.text)))
+        found = search_all(text, surfaces)
+        places = {
+            surface: verbatim_places(text, surface, starts) for surface, starts in zip(surfaces, found, strict=True)
+        }
+        starts = {surface: starts_of(spans) for surface, spans in places.items()}
+        wishes = [Wish(m.label, places.get(m.text, []), starts.get(m.text, []), m.hint) for m in mentions]
+        return [_placement(m, wish, span) for m, wish, span in zip(mentions, wishes, arrange(wishes), strict=True)]
+
+
+def verbatim_places(text: str, surface: str, starts: Sequence[int]) -> list[Span]:
+    """Return the spans that begin at ``starts`` and are not part of a longer word."""
+    return [
+        (start, start + len(surface))
+        for start in starts
+        if is_border(text, start) and is_border(text, start + len(surface))
+    ]
+
+
+def _placement(mention: Mention, wish: Wish, span: Span | None) -> Placement:
+    candidates = len(wish.places)
+    if span is None:
+        status: Status = "duplicate" if candidates else "not_found"
+        return Placement(mention=mention, status=status, similarity=0.0, candidates=candidates)
+    return Placement(mention=mention, status="exact", start=span[0], end=span[1], candidates=candidates)

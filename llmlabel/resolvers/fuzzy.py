@@ -1,0 +1,251 @@
+"""Places that differ from a mention by one or two letters: typing errors, never another word.
+
+An edit is an insertion, a deletion, a replacement, or a swap of neighbours (optimal string alignment; Damerau 1964).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rapidfuzz.distance import OSA
+
+from llmlabel.resolvers.chains import Span
+from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary
+
+_LEAST_LETTERS = 5
+_LONG = 8  # letters in which two edits are still a misspelling
+_MOST_WORDS = 40
+_MOST_ANCHORS = 3
+# Short words that carry no meaning of their own, in which a wrong letter cannot name something else.
+_FUNCTION_WORDS = frozenset(
+    {
+        "the",
+        "and",
+        "of",
+        "a",
+        "an",
+        "in",
+        "on",
+        "at",
+        "to",
+        "by",
+        "der",
+        "die",
+        "das",
+        "den",
+        "dem",
+        "des",
+        "und",
+        "von",
+        "im",
+        "am",
+        "zu",
+        "le",
+        "la",
+        "les",
+        "de",
+        "du",
+        "et",
+        "el",
+        "los",
+        "las",
+        "y",
+        "il",
+        "lo",
+        "di",
+        "da",
+        "do",
+        "o",
+        "os",
+        "e",
+        "het",
+        "een",
+        "van",
+        "en",
+    }
+)
+
+
+@dataclass(slots=True)
+class Similar:
+    """Spans of the folded text that are spelled almost like a mention.
+
+    Attributes:
+        edits: How many letters differ.
+        spans: Where they stand, ascending.
+        letters: The different spellings among them.
+    """
+
+    edits: int
+    spans: list[Span]
+    letters: set[str]
+
+
+def searchable(key: str) -> bool:
+    """Return whether the folded words are long enough, and few enough, to be misspelled recognisably."""
+    return len(key.replace(" ", "")) >= _LEAST_LETTERS and key.count(" ") < _MOST_WORDS
+
+
+def words_to_locate(vocabulary: Vocabulary, keys: Iterable[str], edits: int) -> set[str]:
+    """Return the words of the text that ``similar_spans`` will start from, for one pass over the text."""
+    wanted: set[str] = set()
+    for key in keys:
+        words = key.split()
+        unknown = [word for word in words if word not in vocabulary.words]
+        if edits == 1:
+            wanted.update(word for word in words if word in vocabulary.words)
+        for word in unknown:
+            wanted.update(_near(vocabulary, word, edits, alone=len(unknown) == 1 < len(words)))
+    return wanted
+
+
+def _near(vocabulary: Vocabulary, word: str, edits: int, *, alone: bool) -> list[str]:
+    """Return words of the text that a word may be; ``alone``: all other words of the mention are in the text."""
+    if edits == 1:
+        return vocabulary.one_edit(word) if len(word) > 1 else []
+    return vocabulary.two_edits(word) if len(word) >= (_LEAST_LETTERS if alone else _LONG) else []
+
+
+def similar_spans(vocabulary: Vocabulary, key: str, edits: int) -> Similar | None:
+    """Return the spans with the fewest edits from the folded words ``key``; None if there are none.
+
+    Args:
+        vocabulary: The words of the text.
+        key: The words of the mention.
+        edits: Most edits (1 or 2) of the word that the search starts from.
+    """
+    words = key.split()
+    budget = 1 if len(key) - len(words) + 1 < _LONG else 2
+    if budget < edits or vocabulary.words.issuperset(words):
+        return None  # a word of this text that stands in another place says something else
+    comparison = _Comparison(vocabulary, words, budget, edits)
+    found = comparison.one_word_off()
+    if found:
+        return found
+    for number, anchors in comparison.anchors():
+        found = comparison.around(number, anchors)
+        if found:
+            return found
+    return None
+
+
+class _Comparison:
+    """A mention's words beside the windows of the text that may be a misspelling of them."""
+
+    def __init__(self, vocabulary: Vocabulary, words: list[str], budget: int, edits: int) -> None:
+        self.vocabulary, self.words, self.budget, self.edits = vocabulary, words, budget, edits
+        self.letters = "".join(words)
+
+    def one_word_off(self) -> Similar | None:
+        """Return the places at which all words stand but one, which is misspelled: the most frequent case, and fast."""
+        unknown = [number for number, word in enumerate(self.words) if word not in self.vocabulary.words]
+        if len(unknown) != 1 or len(self.words) == 1:
+            return None
+        word = self.words[unknown[0]]
+        found: dict[str, list[Span]] = {}
+        for other in _near(self.vocabulary, word, self.edits, alone=True):
+            if self._is_typo(word, other):
+                spans = self.vocabulary.phrase([*self.words[: unknown[0]], other, *self.words[unknown[0] + 1 :]])
+                if spans:
+                    found[other] = spans
+        if not found:
+            return None
+        return Similar(self.edits, sorted(span for spans in found.values() for span in spans), set(found))
+
+    def anchors(self) -> list[tuple[int, list[str]]]:
+        """Return the numbers of words of the mention, and the words of the text each may be, the rarest first."""
+        found = []
+        alone = sum(word not in self.vocabulary.words for word in self.words) == 1 < len(self.words)
+        for number, word in enumerate(self.words):
+            known = word in self.vocabulary.words
+            if not (known and self.edits == 2):
+                found.append((number, [word] if known else _near(self.vocabulary, word, self.edits, alone=alone)))
+        return sorted((a for a in found if a[1]), key=lambda anchor: self._frequency(anchor[1]))[:_MOST_ANCHORS]
+
+    def _frequency(self, words: list[str]) -> int:
+        return sum(len(self.vocabulary.positions(word)) for word in words)
+
+    def around(self, number: int, words: list[str]) -> Similar | None:
+        """Compare the windows in which word ``number`` of the mention stands about where it should."""
+        if len(self.words) == 1:
+            return self._single(words)
+        best: Similar | None = None
+        before = len(" ".join(self.words[:number])) + 2 * self.budget + 8
+        after = len(" ".join(self.words[number:])) + 2 * self.budget + 8
+        text, pieces = self.vocabulary.text, self._pieces(number)
+        for place in sorted(place for word in words for place in self.vocabulary.positions(word))[:MOST_POSITIONS]:
+            if pieces:
+                near = text[max(0, place - before) : place + after].replace(" ", "")
+                if not any(piece in near for piece in pieces):
+                    continue
+            best = self._compare(number, place, *self.vocabulary.around(place, before, after), best)
+        return best
+
+    def _single(self, words: list[str]) -> Similar | None:
+        close = [(OSA.distance(self.letters, word), word) for word in words if self._only_typos([word])]
+        least = min((edits for edits, _ in close), default=self.budget + 1)
+        if least > self.budget:
+            return None
+        found = [word for edits, word in close if edits == least]
+        places = sorted((place, place + len(word)) for word in found for place in self.vocabulary.positions(word))
+        return Similar(least, places, set(found))
+
+    def _pieces(self, number: int) -> list[str]:
+        """Return parts of the other words of which one is intact in any window with no more edits than allowed."""
+        pieces: list[str] = []
+        for other in sorted((word for at, word in enumerate(self.words) if at != number), key=len, reverse=True):
+            parts = min(max(1, len(other) // 2), self.budget + 1)
+            size = len(other) // parts
+            pieces += [other[at * size : (at + 1) * size if at < parts - 1 else None] for at in range(parts)]
+        return pieces if len(pieces) > self.budget else []
+
+    def _compare(
+        self, number: int, place: int, left: list[str], right: list[str], best: Similar | None
+    ) -> Similar | None:
+        for first, window in self._windows(number, left, right):
+            text = "".join(window)
+            if abs(len(text) - len(self.letters)) > self.budget:
+                continue
+            edits = OSA.distance(self.letters, text, score_cutoff=self.budget)
+            if edits > self.budget or (best and edits > best.edits) or not self._only_typos(window):
+                continue
+            if best is None or edits < best.edits:
+                best = Similar(edits, [], set())
+            start = place - _width(left[first:]) + _width(right[: max(0, first - len(left))])
+            span = (start, start + _width(window) - 1)
+            if span not in best.spans[-4:]:
+                best.spans.append(span)
+            best.letters.add(text)
+        return best
+
+    def _windows(self, number: int, left: list[str], right: list[str]) -> Iterator[tuple[int, list[str]]]:
+        tokens = left + right
+        size = len(self.words)
+        for first in range(len(left) - number - 1, len(left) - number + 2):
+            for count in (size, size + 1, size - 1):
+                if first >= 0 and count and first + count <= len(tokens):
+                    yield first, tokens[first : first + count]
+
+    def _only_typos(self, window: list[str]) -> bool:
+        if len(self.words) != len(window):
+            return len(self.letters) >= _LONG and window[-1] not in self.words[:1]
+        return all(said == found or self._is_typo(said, found) for said, found in zip(self.words, window, strict=True))
+
+    def _is_typo(self, said: str, found: str) -> bool:
+        """Return whether one word is a misspelling of the other rather than another word.
+
+        A word that stands elsewhere in the text is meant as it is. In a short word a replaced letter makes another
+        word (``man``, ``men``), unless the letters are only swapped, one is missing or doubled, or it means nothing.
+        """
+        if said in self.vocabulary.words:
+            return False
+        edits = OSA.distance(said, found)
+        if len(found) <= 3:
+            same_letters = len(said) != len(found) or sorted(said) == sorted(found)
+            return edits == 1 and (same_letters or found in _FUNCTION_WORDS)
+        return edits == 1 or (len(found) > 4 and 2 * edits < len(found))
+
+
+def _width(words: list[str]) -> int:
+    return sum(map(len, words)) + len(words)

@@ -1,0 +1,205 @@
+"""Which of its possible places each mention means: one decision for the whole answer.
+
+Models list mentions in reading order, or grouped by label, or in no order at all. The mentions with one place tell
+which: if most of them ascend, those are sure, and the rest is chained in the gaps between them. Mentions off the chain
+take the next unused place.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmlabel.resolvers.chains import Option, Span, ascending, best_chain, longest_chain
+
+_IN_ORDER = 0.6
+_MOST_PAIRS = 64
+_RARE = 8
+_DEEPEST = 6
+_BEGINNING: Span = (0, 0)
+
+
+@dataclass(slots=True)
+class Wish:
+    """A mention that wants one of ``places`` (ascending, with their ``starts``).
+
+    ``hint`` is the position at which an answer format saw it, if it did; ``weak`` mentions differ by letters or words
+    from their places and leave them to others.
+    """
+
+    label: str
+    places: Sequence[Span]
+    starts: Sequence[int]
+    hint: int | None = None
+    weak: bool = False
+
+
+@dataclass(slots=True)
+class _Gap:
+    """Mentions in order, and the places between which they stand."""
+
+    numbers: list[int]
+    low: Span
+    high: int | None
+    depth: int = 0
+
+
+def starts_of(places: Sequence[Span]) -> list[int]:
+    """Return the first position of each place."""
+    return [start for start, _ in places]
+
+
+def arrange(wishes: Sequence[Wish]) -> list[Span | None]:
+    """Return the place of each mention; None if it has none, or if other mentions have taken them all.
+
+    Two mentions share a place only if there are not enough, and only under different labels.
+    """
+    arranger = _Arranger(wishes)
+    arranger.follow_hints()
+    numbers = [number for number, wish in enumerate(wishes) if wish.places]
+    for group in _reading_orders(wishes, numbers):
+        arranger.follow_order(group)
+    arranger.take_the_rest(numbers)
+    return arranger.chosen
+
+
+def _reading_orders(wishes: Sequence[Wish], numbers: list[int]) -> list[list[int]]:
+    """Split the mentions into lists that are each in reading order; no list if they are in none."""
+    by_label: dict[str, list[int]] = {}
+    for number in numbers:
+        by_label.setdefault(wishes[number].label, []).append(number)
+    groups = list(by_label.values())
+    whole = _in_order(wishes, numbers)
+    grouped = len(groups) > 1 and groups == [list(range(group[0], group[-1] + 1)) for group in groups]
+    if whole >= _IN_ORDER and not (grouped and whole < min(_in_order(wishes, group) for group in groups)):
+        return [numbers]
+    return [group for group in groups if len(groups) > 1 and _in_order(wishes, group) >= _IN_ORDER]
+
+
+def _in_order(wishes: Sequence[Wish], numbers: list[int]) -> float:
+    """Return the share of mentions that may stand in their order: of those with one place, if there are some."""
+    sure = [wishes[number].starts[0] for number in numbers if len(wishes[number].places) == 1]
+    if len(sure) > 1:
+        return len(ascending(sure)) / len(sure)
+    some = [(number, wishes[number].places[:_RARE]) for number in numbers[:_MOST_PAIRS]]
+    return len(longest_chain(some)) / len(some) if some else 1.0
+
+
+class _Arranger:
+    def __init__(self, wishes: Sequence[Wish]) -> None:
+        self.wishes = wishes
+        self.chosen: list[Span | None] = [None] * len(wishes)
+        self.labels: dict[Span, set[str]] = {}
+        self.next_free: dict[tuple[int, int], int] = {}
+        self.next_shared: dict[tuple[int, str], int] = {}
+
+    def _take(self, number: int, place: Span) -> None:
+        self.chosen[number] = place
+        self.labels.setdefault(place, set()).add(self.wishes[number].label)
+
+    def follow_hints(self) -> None:
+        """Give mentions with a hint the free place nearest to it."""
+        for number, wish in enumerate(self.wishes):
+            hint = wish.hint
+            if hint is not None:
+                at = bisect_left(wish.starts, hint)
+                free = [place for place in wish.places[max(0, at - _RARE) : at + _RARE] if place not in self.labels]
+                if free:
+                    self._take(number, min(free, key=lambda place: abs(place[0] - hint)))
+
+    def follow_order(self, numbers: list[int]) -> None:
+        """Place the mentions of a list in reading order: the sure ones first, then the rest between them."""
+        sure = [n for n in numbers if self.chosen[n] is None and len(self.wishes[n].places) == 1]
+        chain = [sure[index] for index in ascending([self.wishes[n].starts[0] for n in sure])]
+        for number in sorted(chain, key=lambda number: self.wishes[number].weak):
+            place = self.wishes[number].places[0]
+            if place not in self.labels:
+                self._take(number, place)
+        gaps = self._gaps(_Gap(numbers, _BEGINNING, None))
+        while gaps:
+            gaps += self._fill(gaps.pop())
+
+    def _gaps(self, whole: _Gap) -> list[_Gap]:
+        """Return the runs of open mentions between those that have been placed."""
+        gaps: list[_Gap] = []
+        run: list[int] = []
+        low = whole.low
+        for number in whole.numbers:
+            place = self.chosen[number]
+            if place is None:
+                run.append(number)
+            elif place[0] >= low[0]:
+                if run:
+                    gaps.append(_Gap(run, low, place[0], whole.depth + 1))
+                run, low = [], place
+        if run:
+            gaps.append(_Gap(run, low, whole.high, whole.depth + 1))
+        return gaps
+
+    def _fill(self, gap: _Gap) -> list[_Gap]:
+        """Place as many mentions of a gap as can stand there in order; return what is left to do in smaller gaps."""
+        ranges = [(number, *self._range(number, gap)) for number in gap.numbers]
+        if sum(last - first for _, first, last in ranges) <= _MOST_PAIRS:
+            for number, place in best_chain(self._options(ranges), gap.low, gap.high):
+                self._take(number, place)
+            return []
+        rare = self._options([(n, first, last) for n, first, last in ranges if last - first <= _RARE])
+        chain = longest_chain(rare) if gap.depth < _DEEPEST else []
+        if not chain:
+            self._one_after_the_other(gap)
+            return []
+        for number, place in chain:
+            if place not in self.labels:
+                self._take(number, place)
+        return self._gaps(gap)
+
+    def _range(self, number: int, gap: _Gap) -> tuple[int, int]:
+        starts = self.wishes[number].starts
+        return bisect_left(starts, gap.low[0]), len(starts) if gap.high is None else bisect_right(starts, gap.high)
+
+    def _options(self, ranges: Sequence[tuple[int, int, int]]) -> list[Option]:
+        return [
+            (number, free)
+            for number, first, last in ranges
+            if (free := [place for place in self.wishes[number].places[first:last] if place not in self.labels])
+        ]
+
+    def _one_after_the_other(self, gap: _Gap) -> None:
+        low = gap.low[0]
+        for number in gap.numbers:
+            place = self._free_from(self.wishes[number], low)
+            if place is not None and (gap.high is None or place[0] <= gap.high):
+                self._take(number, place)
+                low = place[0]
+
+    def _free_from(self, wish: Wish, low: int) -> Span | None:
+        """Return the first place at or after ``low`` that nobody has taken."""
+        places = id(wish.places)
+        index = first = bisect_left(wish.starts, low)
+        while index < len(wish.places) and wish.places[index] in self.labels:
+            index = self.next_free.get((places, index), index + 1)
+        if index > first:
+            self.next_free[places, first] = index
+        return wish.places[index] if index < len(wish.places) else None
+
+    def take_the_rest(self, numbers: list[int]) -> None:
+        """Give the mentions off the chain the next unused place, then one that only other labels share."""
+        low = 0
+        for number in numbers:
+            place = self.chosen[number]
+            if place is None:
+                wish = self.wishes[number]
+                place = self._free_from(wish, low) or self._free_from(wish, 0) or self._shared(wish)
+                if place is not None:
+                    self._take(number, place)
+            else:
+                low = place[0]
+
+    def _shared(self, wish: Wish) -> Span | None:
+        key = (id(wish.places), wish.label)
+        index = self.next_shared.get(key, 0)
+        while index < len(wish.places) and wish.label in self.labels[wish.places[index]]:
+            index += 1
+        self.next_shared[key] = index
+        return wish.places[index] if index < len(wish.places) else None

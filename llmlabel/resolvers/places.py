@@ -1,0 +1,188 @@
+"""The possible places of one surface: spans of the source that may be what the model meant."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from llmlabel.resolvers.chains import Span
+from llmlabel.resolvers.changes import QUIET, changes_between, plain_sign, similarity_after
+from llmlabel.resolvers.characters import TABLE, is_mark, writes_without_spaces
+from llmlabel.resolvers.fold import FoldedText, fold_words
+
+
+@dataclass(slots=True)
+class Surface:
+    """A string to search for, cut into what stands before its first letter, its letters, and what stands after.
+
+    Attributes:
+        text: The string.
+        key: Its folded words; empty if it has no letter and no digit.
+        lead: What precedes the first letter.
+        trail: What follows the last letter.
+    """
+
+    text: str
+    key: str
+    lead: str
+    trail: str
+
+    @classmethod
+    def of(cls, text: str) -> Surface:
+        """Return a string with its parts."""
+        if text.isascii() and "&" not in text and text[0].isalnum() and text[-1].isalnum():
+            return cls(text, fold_words(text), "", "")
+        folded = FoldedText(text)
+        key = folded.words.strip()
+        span = folded.span(1, len(folded.words) - 1) if key else None
+        if span is None:
+            return cls(text, "", text, "")
+        return cls(text, key, text[: span[0]], text[span[1] :])
+
+    @property
+    def pattern(self) -> str:
+        """The key with a space at each end where only a border of words may be."""
+        before = "" if writes_without_spaces(self.key[0]) else " "
+        after = "" if writes_without_spaces(self.key[-1]) else " "
+        return f"{before}{self.key}{after}"
+
+
+@dataclass(slots=True)
+class Places:
+    """Where a surface may stand.
+
+    Attributes:
+        surface: What was searched for.
+        ranks: Rank of each span: 0 verbatim, below 1 for changes nobody notices, above 1 for the others.
+        changes: What else was done to the mention or to the place.
+        edits: How many letters differ.
+        ambiguous: Whether the spans are different words, equally similar.
+    """
+
+    surface: Surface
+    ranks: dict[Span, float] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+    edits: int = 0
+    ambiguous: bool = False
+
+    def select(self, wanted: int, demand: int = 0) -> list[Span]:
+        """Return the best places, ascending: at least as many as are ``wanted``, if there are so many.
+
+        Args:
+            wanted: How many mentions have this surface.
+            demand: How many have these words: they share the places at which the surface is not verbatim.
+        """
+        if not any(self.ranks.values()):
+            return sorted(self.ranks)
+        best = min(self.ranks.values())
+        if best == 0 and wanted == 1 and len(self.ranks) > 1:
+            verbatim = [span for span, rank in self.ranks.items() if rank == 0]
+            if len(verbatim) == 1:
+                return verbatim
+        if best > 0:
+            wanted = max(wanted, demand)
+        limit = max(best, 0.99)
+        chosen = [span for span, rank in self.ranks.items() if rank <= limit]
+        if len(chosen) < wanted:
+            chosen = list(self.ranks)
+        return sorted(chosen)
+
+
+def shared_demand(surfaces: Iterable[Surface], wanted: Mapping[str, int]) -> Counter[str]:
+    """Return how many mentions have the same folded words, whatever their spelling."""
+    demand: Counter[str] = Counter()
+    for surface in surfaces:
+        demand[surface.key] += wanted[surface.text]
+    return demand
+
+
+def ranked(text: str, surface: Surface, spans: Sequence[Span]) -> dict[Span, float]:
+    """Return the ranks of the places at which the letters of a surface stand, edges included.
+
+    Args:
+        text: The source.
+        surface: What was searched for.
+        spans: Where its letters stand, first to last.
+    """
+    said, lead, trail = surface.text, len(surface.lead), len(surface.trail)
+    shifted = [(start - lead, end + trail) for start, end in spans]
+    verbatim = [span for span in shifted if span[0] >= 0 and text[span[0] : span[1]] == said]
+    ranks = dict.fromkeys(verbatim, 0.0)
+    if len(verbatim) < len(spans):
+        cores = [(start + lead, end - trail) for start, end in verbatim]
+        for start, end in sorted(set(spans).difference(cores)):
+            whole = whole_characters(text, start, end)
+            if whole is not None:
+                span = with_edges(text, surface, whole) if lead or trail else whole
+                ranks.setdefault(span, _rank(said, text[span[0] : span[1]]))
+    return ranks
+
+
+@lru_cache(maxsize=4096)
+def _rank(said: str, found: str) -> float:
+    changes = changes_between(said, found)
+    if changes is None:
+        return 2.0
+    cost = 1.0 - similarity_after(changes)
+    return cost if all(name in QUIET for name in changes) else 1.0 + cost
+
+
+def whole_characters(text: str, start: int, end: int) -> Span | None:
+    """Return the span with the accents of its last letter; None if a vowel sign follows that is a letter itself."""
+    while end < len(text) and text[end] > "\u02ff" and is_mark(text[end]):
+        if TABLE[ord(text[end])]:
+            return None
+        end += 1
+    return start, end
+
+
+def with_edges(text: str, surface: Surface, span: Span) -> Span:
+    """Return the span with the punctuation at the ends of the surface, as far as it stands in the source too.
+
+    Quotes and brackets around the whole surface belong together: both are taken, or none.
+    """
+    start, end = span
+    lead, trail = _signs(surface.lead), _signs(surface.trail)
+    left = _taken(reversed(lead), lambda at: _sign_before(text, at), start)
+    right = _taken(trail, lambda at: _sign_after(text, at), end)
+    if lead and trail and lead[-1] in _OPENING and trail[0] in _OPENING[lead[-1]] and (not left[0] or not right[0]):
+        return span
+    return left[1], right[1]
+
+
+# What may close a quotation or bracket, after all quotes have been made plain.
+_OPENING = {"'": "'", '"': '"', "(": ")", "[": "]", "{": "}", "*": "*", "_": "_", "`": "'`"}
+_SIGN = re.compile(r"&#?\w{1,32};|\S")
+_LAST_SIGN = re.compile(r"(?:&#?\w{1,32};|\S)\s*$")
+_FARTHEST = 40
+
+
+def _signs(text: str) -> list[str]:
+    return [plain_sign(sign) for sign in _SIGN.findall(text)]
+
+
+def _taken(signs: Iterable[str], next_sign: Callable[[int], tuple[str, int] | None], at: int) -> tuple[int, int]:
+    """Return how many of the signs follow each other outwards from ``at``, and where the last of them ends."""
+    count = 0
+    for sign in signs:
+        found = next_sign(at)
+        if found is None or found[0] != sign:
+            break
+        count, at = count + 1, found[1]
+    return count, at
+
+
+def _sign_after(text: str, at: int) -> tuple[str, int] | None:
+    match = _SIGN.search(text, at, at + _FARTHEST)
+    if match is None or text[at : match.start()].strip():
+        return None
+    return plain_sign(match.group()), match.end()
+
+
+def _sign_before(text: str, at: int) -> tuple[str, int] | None:
+    first = max(0, at - _FARTHEST)
+    match = _LAST_SIGN.search(text[first:at])
+    return (plain_sign(match.group().rstrip()), first + match.start()) if match else None

@@ -1,0 +1,131 @@
+"""The words of a text: where single ones stand, what is around them, and which are spelled almost like another."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from functools import cached_property
+
+from llmlabel.resolvers.automaton import search_all
+
+_PART = 1 << 16
+_MOST_COMPARED = 4000
+_FEW_WORDS = 3000
+MOST_POSITIONS = 2000
+
+
+class Vocabulary:
+    """The distinct words of a folded text, and the positions of those that were asked for.
+
+    Args:
+        text: Folded words, each between single spaces.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._positions: dict[str, list[int]] = {}
+        self._one_edit: dict[str, list[str]] = {}
+        self._two_edits: dict[str, list[str]] = {}
+
+    def locate(self, words: Iterable[str]) -> None:
+        """Find the positions of many words in one pass; ``positions`` then knows them."""
+        new = [word for word in dict.fromkeys(words) if word not in self._positions]
+        found = search_all(self.text, [f" {word} " for word in new])
+        self._positions.update(zip(new, ([start + 1 for start in starts] for starts in found), strict=True))
+
+    def positions(self, word: str) -> list[int]:
+        """Return where a word begins in the folded text, ascending."""
+        if word not in self._positions:
+            self.locate([word])
+        return self._positions[word]
+
+    def phrase(self, words: list[str]) -> list[tuple[int, int]]:
+        """Return the spans of these words one after the other, looking where the rarest of them stands."""
+        rarest = min(range(len(words)), key=lambda number: len(self.positions(words[number])))
+        before = sum(map(len, words[:rarest])) + rarest
+        phrase = f" {' '.join(words)} "
+        starts = [place - before for place in self.positions(words[rarest])]
+        return [(at, at + len(phrase) - 2) for at in starts if at and self.text.startswith(phrase, at - 1)]
+
+    def around(self, position: int, before: int, after: int) -> tuple[list[str], list[str]]:
+        """Return the words in a number of characters before a word, and from it on; cut words are left out."""
+        start = max(0, position - before)
+        end = position + after
+        left, right = self.text[start:position].split(), self.text[position:end].split()
+        if start > 0 and self.text[start - 1] != " " and left:
+            del left[0]
+        if end < len(self.text) and self.text[end - 1] != " " and self.text[end] != " " and right:
+            del right[-1]
+        return left, right
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The distinct words."""
+        found: set[str] = set()
+        start = 0
+        # In parts: a list of all words would take more memory than all else.
+        while start < len(self.text):
+            end = self.text.find(" ", start + _PART)
+            end = len(self.text) if end < 0 else end
+            found.update(self.text[start:end].split(" "))
+            start = end
+        return frozenset(found - {""})
+
+    @cached_property
+    def _forward(self) -> list[str]:
+        return sorted(self.words)
+
+    @cached_property
+    def _backward(self) -> list[str]:
+        return sorted(word[::-1] for word in self.words)
+
+    def one_edit(self, word: str) -> list[str]:
+        """Return the words of the text that one insertion, deletion, replacement or swap turns into ``word``.
+
+        One edit leaves the first or the second half intact, or swaps the letters between them.
+        """
+        known = self._one_edit.get(word)
+        if known is None:
+            from rapidfuzz.distance import OSA
+
+            half = len(word) // 2
+            near = set(_starting_with(self._forward, word[:half]))
+            near.update(other[::-1] for other in _starting_with(self._backward, word[half:][::-1]))
+            near.add(word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :])
+            lengths = range(len(word) - 1, len(word) + 2)
+            close = [other for other in near if len(other) in lengths and other in self.words]
+            known = sorted(other for other in close if OSA.distance(word, other, score_cutoff=1) == 1)
+            self._one_edit[word] = known
+        return known
+
+    @cached_property
+    def _by_ends(self) -> dict[tuple[int, str, int], list[str]]:
+        """The words by their first (0) and last (-1) letter and their length."""
+        ends: dict[tuple[int, str, int], list[str]] = {}
+        for word in self._forward:
+            ends.setdefault((0, word[0], len(word)), []).append(word)
+            ends.setdefault((-1, word[-1], len(word)), []).append(word)
+        return ends
+
+    def two_edits(self, word: str) -> list[str]:
+        """Return words of the text at most two edits away that begin or end like ``word``: errors rarely hit both."""
+        known = self._two_edits.get(word)
+        if known is None:
+            from rapidfuzz import process
+            from rapidfuzz.distance import OSA
+
+            sizes = range(len(word) - 2, len(word) + 3)
+            if len(self.words) < _FEW_WORDS:
+                ends = (word[0], word[-1])
+                near = [w for w in self._forward if len(w) in sizes and (w[0] == ends[0] or w[-1] == ends[1])]
+            else:
+                keys = [(end, word[end], size) for end in (0, -1) for size in sizes]
+                near = [other for key in keys for other in self._by_ends.get(key, ())[:_MOST_COMPARED]]
+            found = process.extract(word, near, scorer=OSA.distance, score_cutoff=2, limit=20)
+            known = self._two_edits[word] = list(dict.fromkeys(other for other, _, _ in found))
+        return known
+
+
+def _starting_with(ordered: list[str], prefix: str) -> list[str]:
+    first = bisect_left(ordered, prefix)
+    return ordered[first : min(bisect_left(ordered, prefix + "\U0010ffff", first), first + _MOST_COMPARED)]
