@@ -1,0 +1,1 @@
+"""The seam for LLM providers, and the labelers that come with llmlabel."""
