@@ -1,0 +1,1 @@
+"""The seam for annotation platforms, and its offline exporters."""

@@ -1,0 +1,1 @@
+"""One folder per platform: the mapping in both directions, and its client."""

@@ -1,0 +1,1 @@
+"""Azure Language: labels files, both ways."""

@@ -1,0 +1,1 @@
+"""Kili: ontology and answers, both ways."""
