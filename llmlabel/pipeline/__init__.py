@@ -1,0 +1,1 @@
+"""``Pipeline`` and what a run returns."""
