@@ -1,0 +1,196 @@
+"""How far a confidence can be believed: reliability table, ECE, Brier score, AUROC, and thresholds for a precision."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from llmlabel.errors import ConfigurationError
+from llmlabel.evaluation.scores import mean, ratio
+from llmlabel.html import table_html
+from llmlabel.quality.voting import answered, by_id, spans_of
+from llmlabel.types import LabeledDocument, Value
+
+_HEADERS = ("confidence", "labels", "mean confidence", "share right")
+
+
+class Judged(NamedTuple):
+    """One predicted entity that gold labels judge: its label, its score, whether it is exactly right."""
+
+    label: str
+    score: float
+    right: bool
+    method: str | None = None
+
+
+class Bin(Value):
+    """Predicted labels whose confidence lies in ``[low, high)`` (the last bin includes 1)."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    right: float | None
+
+
+class Reliability(Value):
+    """What a confidence is worth, on labels that were judged.
+
+    Attributes:
+        count: Judged labels.
+        right: Share of them that is right.
+        bins: The reliability table: equal-width bins, empty ones included.
+        ece: Expected calibration error: mean distance of confidence and share right over the bins, by their size.
+        brier: Mean squared distance of confidence and outcome; a constant guess of ``right`` gives right × (1 - right).
+        auroc: Chance that a right label has a higher confidence than a wrong one (equal ones count half); None where
+            all are right, or all wrong. Says how well labels are ranked, and nothing of calibration.
+    """
+
+    count: int
+    right: float | None
+    bins: tuple[Bin, ...] = ()
+    ece: float | None
+    brier: float | None
+    auroc: float | None
+
+    def rows(self) -> Iterator[tuple[str, int, float | None, float | None]]:
+        """Yield the reliability table: interval, labels, mean confidence, share right."""
+        for item in self.bins:
+            yield f"{item.low:.2f} to {item.high:.2f}", item.count, item.confidence, item.right
+
+    def __str__(self) -> str:
+        lines = [f"{_HEADERS[0]:<14}" + "".join(f"{name:>17}" for name in _HEADERS[1:])]
+        for name, *cells in self.rows():
+            lines.append(f"{name:<14}" + "".join(f"{_shown(cell):>17}" for cell in cells))
+        return "\n".join([*lines, self._summary()])
+
+    def _summary(self) -> str:
+        return f"{self.count} labels; ECE {_shown(self.ece)}, Brier {_shown(self.brier)}, AUROC {_shown(self.auroc)}"
+
+    def _repr_html_(self) -> str:
+        return table_html(_HEADERS, self.rows(), self._summary())
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def judged(gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument]) -> list[Judged]:
+    """Return every predicted entity that has a confidence and a gold document; right means exact place and label.
+
+    Repeated entities count once; documents that were not labelled, or have no gold labels, judge nothing.
+
+    Raises:
+        ConfigurationError: An id stands twice on one side, or the texts of a document differ.
+    """
+    truth = by_id(gold, "gold")
+    found = []
+    for item in by_id(predicted, "predicted").values():
+        own = truth.get(item.document.id)
+        if own is None or not answered(item):
+            continue
+        if own.document.text != item.document.text:
+            raise ConfigurationError(f"document {item.document.id!r}: gold and predicted have different texts")
+        right = spans_of(own)
+        scored = {(e.start, e.end, e.label): e for e in reversed(item.entities) if e.confidence is not None}
+        found += [
+            Judged(e.label, e.confidence or 0.0, span in right, e.confidence_method)
+            for span, e in sorted(scored.items(), key=lambda pair: pair[0])
+        ]
+    return found
+
+
+def reliability(
+    gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument], *, bins: int = 10
+) -> Reliability:
+    """Return how reliable the confidences of predicted entities are, judged by gold labels.
+
+    Raises:
+        ConfigurationError: An id stands twice on one side, the texts of a document differ, or ``bins`` is below 1.
+    """
+    return reliability_of(judged(gold, predicted), bins)
+
+
+def reliability_of(items: Sequence[Judged], bins: int = 10) -> Reliability:
+    """Return how reliable judged scores are.
+
+    Raises:
+        ConfigurationError: ``bins`` is below 1.
+    """
+    if bins < 1:
+        raise ConfigurationError(f"bins: expected a number from 1, found {bins}")
+    groups: dict[int, list[Judged]] = defaultdict(list)
+    for item in items:
+        groups[min(int(item.score * bins), bins - 1)].append(item)
+    table = tuple(_bin(groups[number], number, bins) for number in range(bins))
+    gaps = [row.count * abs((row.confidence or 0) - (row.right or 0)) for row in table]
+    return Reliability(
+        count=len(items),
+        right=mean(item.right for item in items),
+        bins=table,
+        ece=ratio(sum(gaps), len(items)),
+        brier=mean((item.score - item.right) ** 2 for item in items),
+        auroc=auroc([(item.score, item.right) for item in items]),
+    )
+
+
+def _bin(items: Sequence[Judged], number: int, bins: int) -> Bin:
+    return Bin(
+        low=number / bins,
+        high=(number + 1) / bins,
+        count=len(items),
+        confidence=mean(item.score for item in items),
+        right=mean(item.right for item in items),
+    )
+
+
+def auroc(pairs: Sequence[tuple[float, bool]]) -> float | None:
+    """Return the area under the ROC curve (Mann-Whitney, equal scores count half); None with one kind only."""
+    right = sum(outcome for _, outcome in pairs)
+    wrong = len(pairs) - right
+    groups: dict[float, list[bool]] = defaultdict(list)
+    for score, outcome in pairs:
+        groups[score].append(outcome)
+    won, below = 0.0, 0
+    for _, outcomes in sorted(groups.items()):
+        hits = sum(outcomes)
+        won += hits * (below + (len(outcomes) - hits) / 2)
+        below += len(outcomes) - hits
+    return ratio(won, right * wrong)
+
+
+class Threshold(Value):
+    """The least confidence at which labels reach a precision, and what is left above it.
+
+    ``value`` is None where no threshold reaches it with enough labels: then nothing can be taken without a look.
+    ``precision`` and ``coverage`` (share of labels kept) were measured on the slice it was chosen on.
+    """
+
+    value: float | None
+    precision: float | None = None
+    coverage: float = 0.0
+    kept: int = 0
+
+
+def threshold_for(items: Sequence[Judged], precision: float, *, min_kept: int = 20) -> Threshold:
+    """Return the threshold with the most labels above it whose share right is at least ``precision``.
+
+    Args:
+        items: Judged labels, from ``judged``; filter them by label for one threshold per label.
+        precision: What is wanted, above 0 and at most 1.
+        min_kept: Least number of labels above it: a precision of 1.0 on three labels promises nothing.
+
+    Raises:
+        ConfigurationError: ``precision`` is out of range.
+    """
+    if not 0 < precision <= 1:
+        raise ConfigurationError(f"precision: expected a number above 0 and at most 1, found {precision!r}")
+    ranked = sorted(items, key=lambda item: -item.score)
+    best, right = Threshold(value=None), 0
+    for number, item in enumerate(ranked, 1):
+        right += item.right
+        last_of_score = number == len(ranked) or ranked[number].score != item.score
+        if last_of_score and number >= min_kept and right / number >= precision:
+            best = Threshold(value=item.score, precision=right / number, coverage=number / len(ranked), kept=number)
+    return best
