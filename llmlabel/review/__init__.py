@@ -1,0 +1,6 @@
+"""What a person looks at: the review page, and the decisions made on it. ``server`` serves the page on loopback."""
+
+from llmlabel.review.decisions import Decision, apply_decisions, read_decisions
+from llmlabel.review.page import ReviewFrame, review_page
+
+__all__ = ["Decision", "ReviewFrame", "apply_decisions", "read_decisions", "review_page"]
