@@ -1,0 +1,224 @@
+"""One project of Azure Language: what an import would change, the import, and the proof that it took place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from llmlabel.errors import ExportError, ServiceError
+from llmlabel.exporters.publish import dump
+from llmlabel.platforms.azure_language.client import AzureLanguageClient
+from llmlabel.platforms.azure_language.compare import (
+    canonical,
+    declared_in,
+    differences,
+    documents_of,
+    keys_of,
+    label_count,
+)
+from llmlabel.platforms.azure_language.imported import (
+    Imported,
+    ImportedDocument,
+    load_imported,
+    manifest_path,
+    write_whole,
+)
+from llmlabel.platforms.azure_language.limits import DOCUMENTS_MAX, LABELS_MAX
+from llmlabel.platforms.azure_language.merge import Merged, merge
+
+Existing = Literal["refuse", "merge", "overwrite"]
+TARGET = "azure-language"
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class ProjectImport:
+    """Brings one project to a wanted state: ``prepare`` looks, ``publish`` acts.
+
+    Args:
+        client: Talks to the service.
+        project: Name of the project.
+        content: Our labels file.
+        ids: Our id of each location in it.
+        directory: Where manifest and backups lie.
+        existing: What to do if there is such a project.
+    """
+
+    client: AzureLanguageClient
+    project: str
+    content: dict[str, Any]
+    ids: Mapping[str, str]
+    directory: Path
+    existing: Existing
+    imported: Imported = field(init=False)
+    before: dict[str, Any] | None = field(init=False, default=None)
+    merged: Merged = field(init=False)
+
+    @property
+    def manifest(self) -> Path:
+        """Where it is kept what we imported."""
+        return manifest_path(self.directory, self.project)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the project is to be written."""
+        return self.before is None or self.merged.changes
+
+    def prepare(self) -> list[str]:
+        """Read the project and work out what is to be written; return what forbids it."""
+        self.imported = load_imported(self.manifest, self.client.endpoint, self.project)
+        self.merged = self._fresh()
+        if self.client.project(self.project) is None:
+            # A project of this name that we imported is gone, and our labels with it.
+            self.imported = Imported(endpoint=self.client.endpoint, project=self.project)
+            return []
+        self.before = self.client.export_project(self.project)
+        known = bool(self.imported.documents or self.imported.pending)
+        self.imported = self.imported.settled(self.before)
+        if self.existing == "merge":
+            self.merged = merge(self.before, self.content, self.imported, self.ids)
+            return [*self.merged.problems, *self._too_much()]
+        if known and not differences(self.content, self.before):
+            self.merged = self._fresh(changes=False)
+            return []
+        if self.existing == "overwrite":
+            return []
+        return [
+            f"project {self.project!r} exists with {len(documents_of(self.before))} document(s), and an import "
+            "replaces all of it; choose existing='merge' to add labels and keep what people did, "
+            "existing='overwrite' to replace it (a backup is kept), or another name"
+        ]
+
+    def _fresh(self, *, changes: bool = True) -> Merged:
+        """Return the state of a project that holds nothing but our labels."""
+        entries = documents_of(self.content)
+        ours = {
+            name: ImportedDocument(id=self.ids[name], labels=tuple(sorted(keys_of(e)))) for name, e in entries.items()
+        }
+        merged = Merged(content=self.content, ours=ours)
+        if changes:
+            merged.added = {name: keys_of(entry) for name, entry in entries.items()}
+            merged.new_documents, merged.new_categories = list(entries), declared_in(self.content)
+        return merged
+
+    def _too_much(self) -> list[str]:
+        documents, labels = len(documents_of(self.merged.content)), len(declared_in(self.merged.content))
+        problems = []
+        if documents > DOCUMENTS_MAX:
+            problems.append(
+                f"the merged project would have {documents} documents, Azure Language takes {DOCUMENTS_MAX}"
+            )
+        if labels > LABELS_MAX:
+            problems.append(f"the merged project would declare {labels} labels, Azure Language takes {LABELS_MAX}")
+        return problems
+
+    def publish(self) -> list[str]:
+        """Import what ``prepare`` found, and prove by an export that the labels stand there; return notes.
+
+        Raises:
+            ServiceError: The project changed since ``prepare``, the service refused, or it stores other labels.
+        """
+        if not self.changes:
+            self._save(pending=False)
+            return [f"project {self.project!r} has these labels already; nothing was imported"]
+        notes = [f"backup of the project before: {self._backup()}"] if self.before is not None else []
+        self._save(pending=True)
+        self._check_unchanged()
+        job = self.client.import_project(self.project, self.merged.content)
+        found = self.client.export_project(self.project)
+        lines = differences(self.merged.content, found)
+        if lines:
+            shown = "".join(f"\n  - {line}" for line in lines[:_SHOWN])
+            raise ServiceError(
+                f"Azure Language: project {self.project!r} does not hold what was imported, {len(lines)} "
+                f"difference(s):{shown}\nsomebody may have changed it meanwhile; run again with existing='merge'"
+            )
+        self._save(pending=False)
+        entries = documents_of(self.merged.content).values()
+        verified = f"verified by export: {label_count(entries)} label(s) in {len(entries)} document(s) as sent"
+        return [*notes, *job.notes(), verified]
+
+    def described(self) -> list[str]:
+        """Return what the import changes, in words."""
+        merged = self.merged
+        if not self.changes:
+            return []
+        added, replaced = (sum(map(len, part.values())) for part in (merged.added, merged.replaced))
+        lines = [
+            f"project {self.project!r}: {'new' if self.before is None else self.existing}; {added} label(s) in "
+            f"{sum(map(bool, merged.added.values()))} document(s) added, {len(merged.new_documents)} document(s) new"
+        ]
+        if merged.new_categories and self.before is not None:
+            lines.append(f"new labels declared: {', '.join(merged.new_categories[:20])}")
+        if replaced:
+            lines.append(f"{replaced} label(s) of an earlier import replaced")
+        if self.existing == "overwrite" and self.before is not None:
+            gone = label_count(documents_of(self.before).values())
+            lines.append(f"all {gone} label(s) that the project had are replaced; they are in the backup")
+        if merged.held:
+            lines.append(f"{len(merged.held)} label(s) held back where people had labelled")
+        if merged.unchanged:
+            lines.append(f"{merged.unchanged} label(s) of an earlier import were found unchanged (review unknown)")
+        return lines
+
+    def _check_unchanged(self) -> None:
+        now = None if self.client.project(self.project) is None else self.client.export_project(self.project)
+        same = now is None if self.before is None else (now is not None and canonical(now) == canonical(self.before))
+        if not same:
+            raise ServiceError(
+                f"Azure Language: somebody changed project {self.project!r} while this export ran; nothing was "
+                "imported, run again",
+                retryable=True,
+            )
+
+    def _save(self, *, pending: bool) -> None:
+        if pending:
+            self.imported.model_copy(update={"pending": self.merged.ours}).save(self.manifest)
+        else:
+            self.imported.model_copy(update={"documents": self.merged.ours, "pending": None}).save(self.manifest)
+
+    def _backup(self) -> Path:
+        assert self.before is not None
+        return save_backup(self.directory, self.project, self.before)
+
+
+def save_backup(directory: Path, project: str, content: Mapping[str, Any]) -> Path:
+    """Write an exported project to a new file and return its path."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    path = directory / "backups" / f"{project}-{stamp}.json"
+    write_whole(path, dump(content))
+    return path
+
+
+def restore(client: AzureLanguageClient, backup: str | Path, *, directory: str | Path | None = None) -> list[str]:
+    """Import a backup, replacing the project by what it was then; what it is now is saved first.
+
+    Args:
+        client: Talks to the service.
+        backup: A file that ``AzureLanguageExporter`` saved, or any labels file with its project's name.
+        directory: Where to save the present state; default: beside the backup's folder.
+
+    Raises:
+        ExportError: The file is not a labels file of a project.
+        ServiceError: The service refused it.
+    """
+    place = Path(backup)
+    try:
+        content = json.loads(place.read_bytes())
+        project = str(content["metadata"]["projectName"])
+        documents = documents_of(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ExportError(TARGET, [f"{place.name}: not a readable labels file of a project"]) from None
+    notes = []
+    if client.project(project) is not None:
+        saved = save_backup(Path(directory or place.parent.parent), project, client.export_project(project))
+        notes.append(f"backup of the project before: {saved}")
+    job = client.import_project(project, content)
+    lines = differences(content, client.export_project(project))
+    if lines:
+        raise ServiceError(f"Azure Language: project {project!r} does not hold what was restored: {lines[0]}")
+    return [*notes, *job.notes(), f"project {project!r} restored: {len(documents)} document(s)"]

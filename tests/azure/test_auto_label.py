@@ -1,0 +1,305 @@
+"""The whole job, in one call and one command: documents of a container in, verified labels in a project out."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmlabel import AzureLanguageExporter, AzureOpenAILabeler, ConfigurationError, LabelSchema, SourceError
+from llmlabel.platforms.azure_language.client import AzureLanguageClient
+from llmlabel.platforms.azure_language.compare import documents_of, keys_of
+from llmlabel.platforms.azure_language.labels_file import read_labels_file
+from llmlabel.platforms.azure_language.texts import FolderTexts
+from llmlabel.workflows.auto_label import auto_label, only_entities, project_schema
+from tests.azure.conftest import SAMPLE, Clock
+from tests.cli.conftest import cli, environment
+from tests.servers.azure_service import KEY, Answer, Asked, AzureService
+from tests.servers.openai_server import OpenAIServer, Reply, Request, refusal
+
+__all__ = ["cli"]
+
+
+@pytest.fixture
+def gold(shared: Path) -> tuple[LabelSchema, dict[str, list[dict[str, str]]]]:
+    """Schema of the official sample, and its labels as a model would say them, by text."""
+    folder = shared / SAMPLE
+    schema, documents = read_labels_file(folder / "loanAgreementsLabels.json", folder)
+    said = {
+        labeled.document.text: [{"text": entity.text, "label": entity.label} for entity in labeled.entities]
+        for labeled in documents
+    }
+    return schema, said
+
+
+@pytest.fixture
+def model(gold: tuple[LabelSchema, dict[str, list[dict[str, str]]]]) -> Iterator[OpenAIServer]:
+    """An Azure OpenAI-shaped server that knows the 20 agreements."""
+
+    def answer(request: Request) -> str:
+        asked = request.text
+        mentions = next((said for text, said in gold[1].items() if text in asked), [])
+        return json.dumps({"entities": mentions})
+
+    with OpenAIServer(answer) as running:
+        yield running
+
+
+@pytest.fixture
+def make(service: AzureService, tmp_path: Path, clock: Clock, gold: Any) -> Callable[..., AzureLanguageExporter]:
+    """Return an exporter that merges into project ``loans``."""
+
+    def made(**settings: Any) -> AzureLanguageExporter:
+        given = {
+            "schema": gold[0],
+            "project": "loans",
+            "container": "texts",
+            "storage": FolderTexts(tmp_path / "container"),
+            "create_container": True,
+            "directory": tmp_path / "kept",
+            "existing": "merge",
+            "api_key": KEY,
+            "clock": clock,
+        }
+        return AzureLanguageExporter(service.url, **{**given, **settings})
+
+    return made
+
+
+def labeler(schema: LabelSchema, model: OpenAIServer) -> AzureOpenAILabeler:
+    """Return the labeler for the deployment."""
+    return AzureOpenAILabeler(schema, deployment="gpt", endpoint=model.url, api_key="k" * 32)
+
+
+def count(service: AzureService, project: str = "loans") -> int:
+    """Return how many labels a project has."""
+    return sum(len(keys_of(entry)) for entry in documents_of(service.projects[project]).values())
+
+
+def test_folder_is_uploaded_labelled_imported_and_verified(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path
+):
+    """
+    From nothing: 20 texts are uploaded, labelled and imported; a second call asks and imports nothing.
+    """
+    exporter = make()
+    first = auto_label(labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, progress=False)
+    asked = len(model.requests)
+    again = make()
+    second = auto_label(labeler(again.schema, model), again, upload=shared / SAMPLE, progress=False)
+
+    assert first.export is not None
+    assert second.export is not None
+    assert (20, 20, asked, 1) == (
+        first.export.written,
+        asked,
+        len(model.requests),
+        service.calls["POST loans/:import"],
+    )
+    assert 230 < count(service) <= 240
+    assert "imported: 20 document(s)" in str(first)
+
+
+def test_only_unlabeled_documents_are_taken(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path
+):
+    """
+    A second call with only_unlabeled takes the texts that the first one left.
+    """
+    for documents, limit in (("0*.txt", 3), ("*", 4)):
+        exporter = make()
+        auto_label(
+            labeler(exporter.schema, model),
+            exporter,
+            upload=shared / SAMPLE,
+            documents=documents,
+            limit=limit,
+            only_unlabeled=True,
+            progress=False,
+        )
+
+    assert [f"0{number}.txt" for number in range(1, 8)] == sorted(documents_of(service.projects["loans"]))
+
+
+def test_labels_of_the_project_are_the_schema(service: AzureService, client: AzureLanguageClient, sample: Any):
+    """
+    Without a schema the labels that the project declares are asked for, or some of them.
+    """
+    service.projects["p"] = sample
+    schema = project_schema(client, "p")
+
+    assert [item["category"] for item in sample["assets"]["entities"]] == list(schema.entity_names)
+    assert ("Date",) == only_entities(schema, ["Date"]).entity_names
+    with pytest.raises(ConfigurationError, match="not in the schema"):
+        only_entities(schema, ["Nothing"])
+    with pytest.raises(SourceError, match="there is no project 'q'"):
+        project_schema(client, "q")
+
+
+def test_run_that_meets_the_content_filter_stops(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, shared: Path
+):
+    """
+    Where the filter takes most documents nothing is imported, and every document is accounted for.
+    """
+
+    def answer(_: Request) -> Reply:
+        return refusal(400, "The response was filtered", code="content_filter", innererror={})
+
+    exporter = make()
+    with OpenAIServer(answer) as model:
+        done = auto_label(labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, progress=False)
+
+    assert (None, 20, {}) == (done.export, len(done.result.predictions), service.projects)
+    assert "the content filter took" in str(done.result.stopped)
+    assert {"filtered", "not_run"} >= set(done.result.outcomes)
+
+
+def command(service: AzureService, model: OpenAIServer, shared: Path, folder: Path, *more: str) -> list[str]:
+    """Return the one command."""
+    schema = folder / "schema.yaml"
+    if not schema.exists():
+        found, _ = read_labels_file(shared / SAMPLE / "loanAgreementsLabels.json", shared / SAMPLE)
+        found.to_file(schema)
+    return [
+        *("azure", "auto-label", "--endpoint", service.url, "--project", "loans", "--container", "texts"),
+        *("--deployment", "gpt", "--openai-endpoint", model.url, "--schema", str(schema)),
+        *("--upload", str(shared / SAMPLE), "--texts", str(folder / "container"), "--out", str(folder / "kept")),
+        *more,
+    ]
+
+
+def run(arguments: list[str]) -> subprocess.Popen[str]:
+    """Start the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "llmlabel", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment(AZURE_LANGUAGE_KEY=KEY, AZURE_OPENAI_API_KEY="k" * 32),
+    )
+
+
+def test_one_command_does_the_whole_job(service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path):
+    """
+    The command labels 20 texts, imports, verifies and reports; its files hold no key.
+    """
+    service.steps = ("succeeded",)
+    process = run(command(service, model, shared, tmp_path))
+    out, errors = process.communicate(timeout=120)
+
+    assert 0 == process.returncode, errors
+    assert 230 < count(service) <= 240
+    assert "azure-language: verified by export" in out
+    kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
+    assert not any(secret in path.read_bytes() for path in kept for secret in (KEY.encode(), b"k" * 32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_command_continues_and_ends_the_same(
+    before: bool, service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path
+):
+    """
+    The process is killed at a request to service or model, before or after it is carried out; the next run finishes.
+    """
+    service.steps = ("succeeded",)
+    whole = run(command(service, model, shared, _folder(tmp_path / "whole")))
+    whole.communicate(timeout=120)
+    requests, ends = len(service.asked) + len(model.requests), [service.projects.pop("loans")]
+    answer_of_model = model.answer
+    for number in sorted(random.Random(7).sample(range(1, requests + 1), 4)):
+        folder, start = _folder(tmp_path / f"killed-{number}"), len(service.asked) + len(model.requests)
+        process = run(command(service, model, shared, folder))
+
+        def kill(now: bool, victim: Any = process, last: int = start + number) -> None:
+            if now and len(service.asked) + len(model.requests) == last:
+                victim.send_signal(signal.SIGKILL)
+                victim.wait()
+
+        def fault(_: Asked, kill: Any = kill) -> Answer | None:
+            kill(before)
+            return None
+
+        def after(_: Asked, answer: Answer, kill: Any = kill) -> Answer:
+            kill(not before)
+            return answer
+
+        def answered(request: Request, kill: Any = kill) -> Any:
+            kill(True)
+            return answer_of_model(request)
+
+        service.fault, service.after, model.answer = fault, after, answered
+        process.communicate(timeout=120)
+        service.fault, service.after, model.answer = (lambda _: None), (lambda _, answer: answer), answer_of_model
+        assert -signal.SIGKILL == process.returncode
+        again = run(command(service, model, shared, folder))
+        _, errors = again.communicate(timeout=120)
+        assert 0 == again.returncode, errors
+        ends.append(service.projects.pop("loans"))
+
+    assert [ends[0]] * len(ends) == ends
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_export_command_shows_what_people_changed(
+    service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    The exported project is saved, and each corrected label is one line.
+    """
+    service.steps = ("succeeded",)
+    run(command(service, model, shared, tmp_path)).communicate(timeout=120)
+    documents_of(service.projects["loans"])["01.txt"]["entities"][0]["labels"].pop()
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    saved = tmp_path / "saved.json"
+    done = cli(
+        *("azure", "export", "--endpoint", service.url, "--project", "loans", "--to", str(saved)),
+        *("--texts", str(tmp_path / "container"), "--out", str(tmp_path / "kept")),
+    )
+
+    assert (0, service.projects["loans"]) == (done.code, json.loads(saved.read_bytes()))
+    assert f"{count(service)} unchanged (review unknown), 0 moved, 0 relabelled, 1 deleted, 0 added" in done.out
+
+
+def test_model_commands_train_and_deploy(service: AzureService, sample: Any, cli: Any, monkeypatch: pytest.MonkeyPatch):
+    """
+    Training and deployment happen when asked, by commands of their own.
+    """
+    service.steps, service.projects["p"] = ("succeeded",), sample
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    where = ("--endpoint", service.url, "--project", "p", "--model", "m")
+    trained = cli("azure", "train", *where)
+    deployed = cli("azure", "deploy", *where, "--deployment", "live")
+
+    assert ("succeeded", "deployment live: succeeded") == (trained.out.split()[-1], deployed.out.strip())
+
+
+def test_doctor_tells_what_works(
+    service: AzureService, sample: Any, cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """
+    The doctor reads only: a good key and folder are ok, a wrong key and an absent folder are not.
+    """
+    service.projects["p"] = sample
+    where = ("azure", "doctor", "--endpoint", service.url, "--project", "p", "--container", "texts", "--texts")
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    good = cli(*where, str(tmp_path))
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", "f" * 32)
+    bad = cli(*where, str(tmp_path / "none"))
+
+    assert (0, 2, 2) == (good.code, good.out.count(" ok "), bad.code)
+    assert ("FAILED" in bad.out, "HTTP 401" in bad.out, "is not there" in bad.out) == (True, True, True)
+    assert {"GET"} == {asked.method for asked in service.asked}
