@@ -1,0 +1,172 @@
+"""``llmlabel kili``: predictions into a Kili project, texts and people's labels out of it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from llmlabel.cli import arguments as arg
+from llmlabel.cli import documents, terminal
+from llmlabel.errors import ConfigurationError
+from llmlabel.evaluation.corrections import corrections
+from llmlabel.exporters.jsonl import header, to_line
+from llmlabel.exporters.kili import KiliExporter, create_kili_project
+from llmlabel.exporters.kili_report import KiliReport
+from llmlabel.schema import LabelSchema
+from llmlabel.sources.kili import KiliSource
+from llmlabel.types import Document, LabeledDocument, Rejected
+
+app = typer.Typer(no_args_is_help=True)
+
+ProjectId = Annotated[str | None, typer.Option(metavar="ID", help="The project, as its address shows it.")]
+Endpoint = Annotated[
+    str | None, typer.Option(metavar="URL", help="GraphQL endpoint of another Kili than the public one.")
+]
+NerJob = Annotated[str | None, typer.Option(metavar="KEY", help="The entity job, where the project has several.")]
+Unit = Annotated[str, typer.Option(metavar="UNIT", help="What Kili counts offsets in: utf16 or codepoint.")]
+Choices = Annotated[str, typer.Option(metavar="create|skip|error", help="What to do with texts not in the project.")]
+
+
+@app.callback()
+def kili() -> None:
+    """Push predictions to Kili, pull texts and corrected labels. The key is read from KILI_API_KEY."""
+
+
+@app.command()
+def push(
+    predicted: Annotated[
+        Path, typer.Argument(metavar="PREDICTED", help="A saved run (run.jsonl), or a file of the jsonl exporter.")
+    ],
+    schema: arg.SchemaFile,
+    project_id: ProjectId = None,
+    create: Annotated[str | None, typer.Option(metavar="TITLE", help="Create a project for the schema.")] = None,
+    endpoint: Endpoint = None,
+    model_name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of this version. [model@hash]")] = None,
+    missing: Choices = "create",
+    labeled: Annotated[
+        str, typer.Option(metavar="skip|send", help="Whether texts that people work on get a prediction.")
+    ] = "skip",
+    ner_job: NerJob = None,
+    offset_unit: Unit = "utf16",
+    journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Notes what was sent.")] = None,
+    retire_previous: Annotated[
+        bool, typer.Option("--retire-previous", help="Delete our older predictions, as the journal lists them.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and show the plan; write nothing.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
+    as_json: arg.AsJson = False,
+) -> None:
+    """Push predictions; what is there already is not sent again. Exit status 1 if a document failed."""
+    if (project_id is None) == (create is None):
+        raise ConfigurationError("give either --project-id ID or --create TITLE")
+    if create is not None and dry_run:
+        raise ConfigurationError("--create and --dry-run exclude each other: there is no project to compare with")
+    label_schema = LabelSchema.from_file(schema)
+    labelled = documents.labelled(predicted)
+    access: dict[str, Any] = {"schema": label_schema, "api_key": _key(), "api_endpoint": endpoint}
+    if project_id is None:
+        project_id = create_kili_project(str(create), **access)
+        terminal.line(f"created project {project_id}", error=as_json)
+    options: dict[str, Any] = {"missing": missing, "labeled": labeled, "offset_unit": offset_unit}
+    exporter = KiliExporter(
+        project_id,
+        **access,
+        **options,
+        model_name=model_name,
+        ner_job=ner_job,
+        journal=journal,
+        retire_previous=retire_previous,
+        dry_run=dry_run,
+        tell=lambda line: tqdm.write(line, file=sys.stderr),
+    )
+    _tell(exporter.export(labelled), report, as_json=as_json)
+
+
+def _tell(done: KiliReport, report: Path | None, *, as_json: bool) -> None:
+    if report is not None:
+        report.write_text(done.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if as_json:
+        terminal.line(done.model_dump_json())
+    else:
+        for line in str(done).splitlines():
+            terminal.line(line)
+    if done.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def pull(
+    project_id: Annotated[str, typer.Option(metavar="ID", help="The project, as its address shows it.")],
+    out: arg.Out,
+    schema: Annotated[
+        Path | None, typer.Option("--schema", "-s", metavar="FILE", help="Label schema. [the project's ontology]")
+    ] = None,
+    status: Annotated[str, typer.Option(metavar="NAMES", help="Comma-separated: only texts of these statuses.")] = "",
+    predicted: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Predictions to compare people's labels with.")
+    ] = None,
+    endpoint: Endpoint = None,
+    ner_job: NerJob = None,
+    offset_unit: Unit = "utf16",
+) -> None:
+    """Write schema.yaml, documents.jsonl (the texts) and labels.jsonl (people's labels) to a folder."""
+    given = LabelSchema.from_file(schema) if schema else None
+    unit: dict[str, Any] = {"offset_unit": offset_unit}
+    source = KiliSource(project_id, schema=given, api_key=_key(), api_endpoint=endpoint, ner_job=ner_job, **unit)
+    source.ontology  # noqa: B018  # refuses before anything is written
+    out.mkdir(parents=True, exist_ok=True)
+    source.schema.to_file(out / "schema.yaml")
+    terminal.line(f"schema.yaml: {', '.join(source.schema.entity_names) or 'no entities'}")
+    rejected = _documents(source.documents(statuses=arg.listed(status) or None), out / "documents.jsonl")
+    labels, bad = _labels(source.labels(), out / "labels.jsonl")
+    if predicted is not None:
+        for line in str(corrections(documents.labelled(predicted), labels)).splitlines():
+            terminal.line(line)
+    if rejected or bad:
+        raise typer.Exit(1)
+
+
+def _documents(records: Iterable[Document | Rejected], path: Path) -> int:
+    counted: Counter[bool] = Counter()
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for record in records:
+            counted[isinstance(record, Rejected)] += 1
+            if isinstance(record, Rejected):
+                terminal.line(f"rejected: {record.id}: {record.reason}", error=True)
+            else:
+                line = {"id": record.id, "text": record.text, "metadata": record.metadata}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    terminal.line(f"{path.name}: {counted[False]} text(s)")
+    return counted[True]
+
+
+def _labels(records: Iterable[LabeledDocument | Rejected], path: Path) -> tuple[list[LabeledDocument], int]:
+    found: list[LabeledDocument] = []
+    bad = 0
+    with path.open("wb") as file:
+        file.write(header())
+        for record in records:
+            if isinstance(record, Rejected):
+                terminal.line(f"rejected: {record.id}: {record.reason}", error=True)
+                bad += 1
+            else:
+                file.write(to_line(record))
+                found.append(record)
+    people = {one.provenance.author for one in found if one.provenance}
+    terminal.line(f"{path.name}: {len(found)} label(s) by {len(people)} person(s)")
+    return found, bad
+
+
+def _key() -> str | None:
+    if os.environ.get("KILI_API_KEY", "").strip() or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    return getpass.getpass("API key for Kili (not shown): ")

@@ -1,0 +1,106 @@
+"""``llmlabel label``: documents and a schema in, bundles out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from llmlabel.cli import arguments as arg
+from llmlabel.cli import documents, keys, names, report
+from llmlabel.errors import ExportError
+from llmlabel.pipeline.pipeline import Pipeline
+from llmlabel.pipeline.result import RunResult
+from llmlabel.schema import LabelSchema
+from llmlabel.types import Asking, Limits
+
+
+def label(
+    context: typer.Context,
+    input: arg.Input,
+    schema: arg.SchemaFile,
+    out: arg.Out,
+    to: arg.To = "jsonl",
+    model: arg.Model = "",
+    labeler: arg.Labeler = "openai",
+    base_url: arg.BaseUrl = "",
+    option: arg.Options = [],
+    format: arg.Format = None,
+    export_option: arg.ExportOptions = [],
+    text_field: arg.TextField = None,
+    id_field: arg.IdField = None,
+    input_option: arg.InputOptions = [],
+    limit: arg.Limit = None,
+    sample: arg.Sample = None,
+    seed: arg.Seed = 0,
+    documents_per_request: arg.PerRequest = 1,
+    max_document_tokens: arg.MaxTokens = None,
+    overlap_tokens: arg.Overlap = 0,
+    passes: arg.Passes = 1,
+    max_concurrency: arg.Concurrency = None,
+    requests_per_minute: arg.RequestPace = None,
+    tokens_per_minute: arg.TokenPace = None,
+    max_cost: arg.MaxCost = None,
+    max_total_tokens: arg.MaxTotal = None,
+    journal: arg.Journal = None,
+) -> None:
+    """Label documents and write them for annotation platforms.
+
+    Run the same command again to go on after an interruption: answers that came are not asked for again.
+    """
+    documents.expect(input)
+    label_schema = LabelSchema.from_file(schema)
+    exporters = names.exporters(arg.listed(to), label_schema, out, export_option)
+    made = keys.labeler(labeler, label_schema, model, base_url, option)
+    if format is not None:
+        made.prompt = made.prompt.model_copy(update={"answer_format": format})
+    asking = arg.settings(
+        Asking,
+        documents_per_request=documents_per_request,
+        max_document_tokens=max_document_tokens,
+        overlap_tokens=overlap_tokens,
+        passes=passes,
+    )
+    limits = arg.settings(
+        Limits,
+        max_concurrency=max_concurrency or "auto",
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        max_cost=max_cost,
+        max_total_tokens=max_total_tokens,
+    )
+    chosen = documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    kept = journal or out / "journal.sqlite"
+    with Pipeline(made, exporters=exporters, asking=asking, limits=limits, journal=kept) as pipeline:
+        pipeline.description |= {"command": typed(context), "folder": str(Path.cwd())}
+        result = run(pipeline, chosen, out / "run.jsonl")
+    report.finish(result)
+
+
+def typed(context: typer.Context) -> list[str]:
+    """Return the command as it was typed, defaults left out: what ``runs resume`` starts again."""
+    words = [str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [str(one)] if parameter.param_type_name == "argument" else [parameter.opts[0], str(one)]
+    return words
+
+
+def run(pipeline: Pipeline, chosen: Iterable[object], path: Path) -> RunResult:
+    """Run the pipeline and save the result, also when an exporter refused it: it was paid for."""
+    try:
+        result = pipeline.run(chosen)
+    except ExportError as error:
+        finished = getattr(error, "result", None)
+        if isinstance(finished, RunResult):
+            finished.save(path)
+        raise
+    result.save(path)
+    return result
