@@ -15,6 +15,8 @@ from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Asking, Limits
 
+JOURNAL = "journal.sqlite"
+
 
 def label(
     context: typer.Context,
@@ -47,11 +49,11 @@ def label(
 ) -> None:
     """Label documents and write them for annotation platforms.
 
-    Run the same command again to go on after an interruption: answers that came are not asked for again.
+    The same command goes on after an interruption: answers that came are not asked for again.
     """
     documents.expect(input)
     label_schema = LabelSchema.from_file(schema)
-    exporters = names.exporters(arg.listed(to), label_schema, out, export_option)
+    targets = names.exporters(arg.listed(to), label_schema, out, export_option)
     made = keys.labeler(labeler, label_schema, model, base_url, option)
     if format is not None:
         made.prompt = made.prompt.model_copy(update={"answer_format": format})
@@ -72,8 +74,7 @@ def label(
     )
     chosen = documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    kept = journal or out / "journal.sqlite"
-    with Pipeline(made, exporters=exporters, asking=asking, limits=limits, journal=kept) as pipeline:
+    with Pipeline(made, exporters=targets, asking=asking, limits=limits, journal=journal or out / JOURNAL) as pipeline:
         pipeline.description |= {"command": typed(context), "folder": str(Path.cwd())}
         result = run(pipeline, chosen, out / "run.jsonl")
     report.finish(result)
