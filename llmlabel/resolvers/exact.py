@@ -9,7 +9,8 @@ from llmlabel.resolvers.base import OffsetResolver
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.characters import is_blank, is_border
 from llmlabel.resolvers.occurrences import Wish, arrange, starts_of
-from llmlabel.types import Mention, Placement, Status
+from llmlabel.resolvers.placements import placed, refused
+from llmlabel.types import Mention, Placement
 
 
 class ExactResolver(OffsetResolver):
@@ -42,6 +43,5 @@ def verbatim_places(text: str, surface: str, starts: Sequence[int]) -> list[Span
 def _placement(mention: Mention, wish: Wish, span: Span | None) -> Placement:
     candidates = len(wish.places)
     if span is None:
-        status: Status = "duplicate" if candidates else "not_found"
-        return Placement(mention=mention, status=status, similarity=0.0, candidates=candidates)
-    return Placement(mention=mention, status="exact", start=span[0], end=span[1], candidates=candidates)
+        return refused(mention, "duplicate" if candidates else "not_found", candidates)
+    return placed(mention, "exact", span, candidates)

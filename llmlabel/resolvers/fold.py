@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from functools import cache, cached_property
-from itertools import accumulate
+from itertools import accumulate, compress, count, repeat
+from operator import add, sub
 
 from llmlabel.resolvers.characters import NO_SPACES, REFERENCES, SEQUENCE_PARTS, SEQUENCES, TABLE, fold_sequence
 
@@ -77,6 +78,25 @@ class _Letters:
         parts.append(plain[done:].translate(TABLE))
         return "".join(parts)
 
+    @cached_property
+    def _shifts(self) -> tuple[list[int], list[int]]:
+        """Positions at which the source gains or loses distance, and the distance before the first and from each on."""
+        steps: list[int] = []
+        distances = [0]
+        for first, last, start, end in zip(
+            self.folded_start, self.folded_end, self.source_start, self.source_end, strict=True
+        ):
+            steps += (first, last)
+            distances += (start - first, end - last)
+        return steps, distances
+
+    def firsts(self, letters: Sequence[int]) -> Sequence[int]:
+        """Return where in the source these folded letters begin; a letter inside a source character is not for this."""
+        if not self.folded_start:
+            return letters
+        steps, distances = self._shifts
+        return list(map(add, letters, map(distances.__getitem__, map(bisect_right, repeat(steps), letters))))
+
     def source(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the source span of a folded span, or None if one of its ends lies inside a source character."""
         if not self.folded_start:
@@ -97,12 +117,12 @@ class _Letters:
 
 def _between_runs(folded: str) -> tuple[list[str], list[int]]:
     """Return what stands between runs of two and more spaces, and where each piece begins."""
-    # Splitting at two spaces is several times faster than a pattern for runs of them.
+    # Splitting at two spaces is several times faster than a pattern for runs of them; no loop here is one of Python's.
     raw = folded.rstrip(" ").split("  ")
-    pieces = [piece.lstrip(" ") for piece in raw]
-    behind = accumulate((len(piece) + 2 for piece in raw), initial=0)
-    starts = [at + len(one) - len(piece) for at, one, piece in zip(behind, raw, pieces, strict=False) if piece]
-    return [piece for piece in pieces if piece], starts
+    pieces = list(map(str.lstrip, raw))
+    sizes = list(map(len, pieces))
+    ends = map(add, accumulate(map(len, raw)), count(0, 2))
+    return list(filter(None, pieces)), list(compress(map(sub, ends, sizes), sizes))
 
 
 @cache
@@ -142,7 +162,8 @@ class FoldedText:
         self.source = text
         self._letters = _Letters(text)
         self.context_free = not self._letters.has_sequences and not self._letters.folded_start
-        # Where the words and the letters part: from each position on, how far the letters are ahead of the words.
+        # Where the words and the letters part, and how far the letters are ahead of the words before the first of
+        # these positions, from the first on, from the second on, and so forth.
         self._behind: Sequence[int] = []
         self._ahead: Sequence[int] = []
         self.words = self._separate(self._letters.text)
@@ -152,8 +173,8 @@ class FoldedText:
         pieces, starts = _between_runs(folded) if plain else _between_scripts(folded)
         if not pieces:
             return " "
-        behind = list(accumulate((len(piece) + 1 for piece in pieces[:-1]), initial=1))
-        ahead = list(map(int.__sub__, starts, behind))
+        behind = list(map(add, accumulate(map(len, pieces[:-1]), initial=1), count()))
+        ahead = [0, *map(sub, starts, behind)]
         # Lists are searched faster, arrays take a fifth of the memory.
         dense = len(behind) * _SPARSE > len(folded)
         self._behind = array("L", behind) if dense else behind
@@ -165,22 +186,18 @@ class FoldedText:
         """Whether each character was folded to one, so that a verbatim place begins where its first letter does."""
         return not self._letters.folded_start
 
-    def firsts(self, starts: Iterable[int]) -> dict[int, int]:
-        """Return for places in ``words``, each at a letter or the space before it, where that letter is in the source.
-
-        Only if the text is ``direct``.
-        """
-        behind, ahead, words = self._behind, self._ahead, self.words
-        letters = ((start, start + (words[start] == " ")) for start in starts)
-        return {start: letter + ahead[bisect_right(behind, letter) - 1] for start, letter in letters}
+    def firsts(self, letters: Sequence[int]) -> Sequence[int]:
+        """Return where the letters with these places in ``words``, each the first of a word, begin in the source."""
+        pieces = map(bisect_right, repeat(self._behind), letters)
+        return self._letters.firsts(list(map(add, letters, map(self._ahead.__getitem__, pieces))))
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the source span of ``words[start:end]``, which begins and ends with a letter.
 
         None if an end lies inside a source character, as between the two letters of a ligature.
         """
-        first = start + self._ahead[bisect_right(self._behind, start) - 1]
-        end += self._ahead[bisect_right(self._behind, end - 1) - 1]
+        first = start + self._ahead[bisect_right(self._behind, start)]
+        end += self._ahead[bisect_right(self._behind, end - 1)]
         return self._letters.source(first, end)
 
     def spans(self, starts: Sequence[int], length: int) -> list[tuple[int, int]]:
@@ -188,7 +205,7 @@ class FoldedText:
         behind, ahead = self._behind, self._ahead
         ends = (start + length for start in starts)
         found = [
-            (start + ahead[bisect_right(behind, start) - 1], end + ahead[bisect_right(behind, end - 1) - 1])
+            (start + ahead[bisect_right(behind, start)], end + ahead[bisect_right(behind, end - 1)])
             for start, end in zip(starts, ends, strict=True)
         ]
         return found if self.direct else [span for one in found if (span := self._letters.source(*one))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat
 
 from llmlabel.resolvers.automaton import search_all
 from llmlabel.resolvers.chains import Span
@@ -12,7 +12,7 @@ from llmlabel.resolvers.characters import is_border, writes_without_spaces
 from llmlabel.resolvers.exact import verbatim_places
 from llmlabel.resolvers.fold import FoldedText, LettersOnly
 from llmlabel.resolvers.numbers import same_numbers
-from llmlabel.resolvers.places import Places, Surface, ranked
+from llmlabel.resolvers.places import RANK_OF_CASE, Places, Surface, ends_whole, ranked
 from llmlabel.resolvers.vocabulary import Vocabulary
 
 _APOSTROPHES = "'’ʼ`´′"
@@ -45,37 +45,51 @@ class TextIndex:
 
     def by_words(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the words of each surface stand, whatever is between and around them."""
-        by_pattern: dict[str, list[Surface]] = {}
-        for surface in surfaces:
-            if surface.key:
-                by_pattern.setdefault(surface.pattern, []).append(surface)
+        numbers: dict[str, int] = {}
+        wanted = [(surface, surface.pattern) for surface in surfaces if surface.key]
+        owned = [numbers.setdefault(pattern, len(numbers)) for _, pattern in wanted]
+        hits = search_all(self.folded.words, list(numbers))
+        asked = [(*one, hits[number]) for one, number in zip(wanted, owned, strict=True) if hits[number]]
+        # The way back of all beginnings, and which of them begin a verbatim place: no loop here is one of Python's.
+        letters = [at + (pattern[0] == " ") for _, pattern, starts in asked for at in starts]
+        first = self.folded.firsts(letters)
+        said = chain.from_iterable(repeat(surface.text, len(starts)) for surface, _, starts in asked)
+        same = list(map(self.text.startswith, said, first))
         found: dict[str, Places] = {}
-        hits = search_all(self.folded.words, list(by_pattern))
-        # A verbatim place needs no way back for its end; the way back for all beginnings is quickest in their order.
-        first = self.folded.firsts(sorted({at for starts in hits for at in starts})) if self.folded.direct else None
-        for (pattern, owners), starts in zip(by_pattern.items(), hits, strict=True):
-            if not starts:
-                continue
-            size = len(pattern.strip(" "))
-            left = pattern[0] == " "
-            for surface in owners:
-                verbatim, others = ([], starts) if first is None else self._verbatim_first(surface, starts, first)
-                spans = self.folded.spans([at + left for at in others], size) if others else ()
-                self.keep(found, surface, spans, verbatim)
+        done = 0
+        for surface, pattern, starts in asked:
+            here = slice(done, done + len(starts))
+            done = here.stop
+            if surface.lead or surface.trail or not pattern[0] == pattern[-1] == " ":
+                places = self._ranked(surface, self.folded.spans(letters[here], len(surface.key)))
+            else:
+                places = self._plain(surface, letters[here], first[here], same[here])
+            if places:
+                found[surface.text] = places
         return found
 
-    def _verbatim_first(
-        self, surface: Surface, starts: list[int], first: dict[int, int]
-    ) -> tuple[list[Span], list[int]]:
-        """Split the places of a pattern into those where the surface stands verbatim, and the others."""
-        said, lead, size = surface.text, len(surface.lead), len(surface.text)
-        at = [first[start] - lead for start in starts]
-        same = list(map(self.text.startswith, repeat(said), at))
-        if all(same) and at[0] >= 0:
-            return [(start, start + size) for start in at], []
-        verbatim = [(start, start + size) for start, equal in zip(at, same, strict=True) if equal and start >= 0]
-        others = [place for place, start, equal in zip(starts, at, same, strict=True) if not equal or start < 0]
-        return verbatim, others
+    def _plain(
+        self, surface: Surface, letters: Sequence[int], first: Sequence[int], same: Sequence[bool]
+    ) -> Places | None:
+        """Return the places of a surface of whole words, given where it begins in the fold and in the source."""
+        whole = self.folded.direct
+        if whole and False not in same:
+            return Places(surface, starts=first)
+        text, size, said = self.text, len(surface.text), surface.text.lower()
+        ranks: dict[Span, float] = {}
+        rest: list[int] = []
+        for letter, start, equal in zip(letters, first, same, strict=True):
+            end = start + size
+            if not (equal or text[start:end].lower() == said) or not (whole or ends_whole(text, end)):
+                rest.append(letter)
+            else:
+                ranks[start, end] = 0.0 if equal else RANK_OF_CASE
+        if rest:
+            places = self._ranked(surface, self.folded.spans(rest, len(surface.key)))
+            if places:
+                places.add(ranks)
+                return places
+        return Places(surface, ranks) if ranks else None
 
     def by_letters(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the letters of each surface stand, spaced, joined or hyphenated in another way."""
@@ -91,7 +105,9 @@ class TextIndex:
         for (key, owners), starts in zip(by_key.items(), hits, strict=True):
             spans = [span for at in starts if (span := self._whole_words(at, len(key)))]
             for surface in owners:
-                self.keep(found, surface, [span for span in spans if self._same_ending(surface, span)])
+                places = self._ranked(surface, [span for span in spans if self._same_ending(surface, span)])
+                if places:
+                    found[surface.text] = places
         return found
 
     def _whole_words(self, letter: int, count: int) -> Span | None:
@@ -122,19 +138,14 @@ class TextIndex:
             if (spans := verbatim_places(self.text, surface.text, starts))
         }
 
-    def keep(
-        self, found: dict[str, Places], surface: Surface, spans: Sequence[Span], verbatim: Sequence[Span] = ()
-    ) -> None:
-        """Add the places of a surface at which its numbers are the same; at ``verbatim`` all of it stands."""
-        ranks = dict.fromkeys(verbatim, 0.0)
-        if spans:
-            ranks = ranks | ranked(self.text, surface, spans)
-            changed = [span for span, rank in ranks.items() if rank >= 1]
-            for start, end in changed:
-                if not same_numbers(surface.text, self.text[start:end]):
-                    del ranks[start, end]
-        if ranks:
-            found[surface.text] = Places(surface, ranks)
+    def _ranked(self, surface: Surface, spans: Sequence[Span]) -> Places | None:
+        """Return the places of a surface at these spans, with its edges, if its numbers are the same there."""
+        ranks = ranked(self.text, surface, spans)
+        changed = [span for span, rank in ranks.items() if rank >= 1]
+        for start, end in changed:
+            if not same_numbers(surface.text, self.text[start:end]):
+                del ranks[start, end]
+        return Places(surface, ranks) if ranks else None
 
 
 def _is_possessive(text: str) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.changes import QUIET, changes_between, plain_sign, similarity_after
 from llmlabel.resolvers.characters import TABLE, is_mark, writes_without_spaces
 from llmlabel.resolvers.fold import FoldedText, fold_words
+
+RANK_OF_CASE = 2.0 - similarity_after(("case",))
 
 
 @dataclass(slots=True)
@@ -45,28 +47,68 @@ class Surface:
     @property
     def pattern(self) -> str:
         """The key with a space at each end where only a border of words may be."""
+        if self.key.isascii():
+            return f" {self.key} "
         before = "" if writes_without_spaces(self.key[0]) else " "
         after = "" if writes_without_spaces(self.key[-1]) else " "
         return f"{before}{self.key}{after}"
 
 
-@dataclass(slots=True)
 class Places:
     """Where a surface may stand.
 
-    Attributes:
+    Args:
         surface: What was searched for.
         ranks: Rank of each span: 0 verbatim, below 1 for changes nobody notices, above 1 for the others.
         changes: What else was done to the mention or to the place.
+        starts: Where the surface stands verbatim, ascending, if it has no other place: most have none, and then no
+            span is ranked.
+
+    Attributes:
         edits: How many letters differ.
         ambiguous: Whether the spans are different words, equally similar.
     """
 
-    surface: Surface
-    ranks: dict[Span, float] = field(default_factory=dict)
-    changes: tuple[str, ...] = ()
-    edits: int = 0
-    ambiguous: bool = False
+    __slots__ = ("_ranks", "ambiguous", "changes", "edits", "starts", "surface")
+
+    def __init__(
+        self,
+        surface: Surface,
+        ranks: dict[Span, float] | None = None,
+        changes: tuple[str, ...] = (),
+        *,
+        starts: Sequence[int] | None = None,
+    ) -> None:
+        self.surface, self._ranks, self.changes, self.starts = surface, ranks, changes, starts
+        self.edits = 0
+        self.ambiguous = False
+
+    @property
+    def ranks(self) -> dict[Span, float]:
+        """The rank of each span."""
+        if self._ranks is None:
+            self._ranks = dict.fromkeys(self._verbatim(), 0.0)
+        return self._ranks
+
+    def add(self, ranks: Mapping[Span, float]) -> None:
+        """Add spans; those that are known keep the better rank."""
+        known = self.ranks
+        self._ranks = {**ranks, **known, **{span: 0.0 for span, rank in ranks.items() if rank == 0}}
+        self.starts = None
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether the surface stands somewhere character for character."""
+        return self.starts is not None or 0.0 in self.ranks.values()
+
+    @property
+    def count(self) -> int:
+        """How many spans there are."""
+        return len(self.ranks) if self.starts is None else len(self.starts)
+
+    def _verbatim(self) -> list[Span]:
+        size = len(self.surface.text)
+        return [(start, start + size) for start in self.starts or ()]
 
     def select(self, wanted: int, demand: int = 0) -> list[Span]:
         """Return the best places, ascending: at least as many as are ``wanted``, if there are so many.
@@ -75,6 +117,8 @@ class Places:
             wanted: How many mentions have this surface.
             demand: How many have these words: they share the places at which the surface is not verbatim.
         """
+        if self.starts is not None:
+            return self._verbatim()
         if not any(self.ranks.values()):
             return sorted(self.ranks)
         best = min(self.ranks.values())
@@ -109,7 +153,11 @@ def ranked(text: str, surface: Surface, spans: Sequence[Span]) -> dict[Span, flo
     """
     said, lead, trail = surface.text, len(surface.lead), len(surface.trail)
     shifted = [(start - lead, end + trail) for start, end in spans]
-    verbatim = [span for span in shifted if span[0] >= 0 and text[span[0] : span[1]] == said]
+    verbatim = [
+        span
+        for span in shifted
+        if span[0] >= 0 and text.startswith(said, span[0]) and (trail or ends_whole(text, span[1]))
+    ]
     ranks = dict.fromkeys(verbatim, 0.0)
     if len(verbatim) < len(spans):
         cores = [(start + lead, end - trail) for start, end in verbatim]
@@ -128,6 +176,11 @@ def _rank(said: str, found: str) -> float:
         return 2.0
     cost = 1.0 - similarity_after(changes)
     return cost if all(name in QUIET for name in changes) else 1.0 + cost
+
+
+def ends_whole(text: str, end: int) -> bool:
+    """Return whether no mark follows that belongs to the letter before: ``e`` alone is no place in ``e\u0301``."""
+    return end >= len(text) or text[end] <= "\u02ff" or not is_mark(text[end])
 
 
 def whole_characters(text: str, start: int, end: int) -> Span | None:

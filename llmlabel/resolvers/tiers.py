@@ -68,24 +68,27 @@ class _Search:
         self.found = index.by_words(surfaces)
         unsure = [s for s in surfaces if not s.key or not (index.folded.context_free or self._is_verbatim(s.text))]
         for text, spans in index.verbatim(unsure).items():
-            places = self.found.setdefault(text, Places(self.open[text]))
-            places.ranks.update(dict.fromkeys(spans, 0.0))
+            self._add(text, Places(self.open[text], dict.fromkeys(spans, 0.0)))
         demand = shared_demand(surfaces, wanted)
         scarce = [s for s in surfaces if self._is_scarce(s, wanted[s.text], demand[s.key])]
         for text, places in index.by_letters(scarce).items():
-            known = self.found.setdefault(text, places)
-            known.ranks = places.ranks | known.ranks
+            self._add(text, places)
         self._close()
+
+    def _add(self, text: str, places: Places) -> None:
+        known = self.found.setdefault(text, places)
+        if known is not places:
+            known.add(places.ranks)
 
     def _is_scarce(self, surface: Surface, wanted: int, demand: int) -> bool:
         """Return whether there are fewer places than mentions; spellings of one name share the folded ones."""
         places = self.found.get(surface.text)
-        if places is None or len(places.ranks) < wanted:
+        if places is None or places.count < wanted:
             return True
-        return len(places.ranks) < demand and not self._is_verbatim(surface.text)
+        return places.count < demand and not places.is_verbatim
 
     def _is_verbatim(self, text: str) -> bool:
-        return text in self.found and 0.0 in self.found[text].ranks.values()
+        return text in self.found and self.found[text].is_verbatim
 
     def _close(self) -> None:
         self.open = {
