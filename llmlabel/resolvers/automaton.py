@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 
 try:
     import ahocorasick_rs
@@ -17,14 +18,6 @@ _PREFIX = 200
 _FIRST_WINDOW, _WINDOW = 1 << 12, 1 << 16
 _HITS_PER_CHARACTER = 2
 _LEAST_HITS = 1000
-
-
-class Search(Protocol):
-    """Finds where each of several distinct, non-empty strings stands in a text: ascending starts, overlaps included."""
-
-    def __call__(self, text: str, strings: Sequence[str]) -> list[list[int]]:
-        """Return the starting positions of each string."""
-        ...
 
 
 def search_each(text: str, strings: Sequence[str]) -> list[list[int]]:
@@ -48,13 +41,26 @@ def _limit(text: str, strings: Sequence[str], length: int) -> int:
 
 
 def search_all(text: str, strings: Sequence[str]) -> list[list[int]]:
-    """Return the starts of each string, by one Aho-Corasick automaton over all of them.
+    """Return the starts of each of several distinct, non-empty strings, ascending, overlaps included.
 
-    A text of endless repetition can hold more hits than characters: once there are two for each character, a string
-    with more than its share of them is looked for no further.
+    One Aho-Corasick automaton finds them all. A text of endless repetition can hold more hits than characters: once
+    there are two for each character, a string with more than its share of them is looked for no further.
+    """
+    found: list[list[int]] = [[] for _ in strings]
+    for number, start in zip(*hits_of_all(text, strings), strict=True):
+        found[number].append(start)
+    return found
+
+
+def hits_of_all(text: str, strings: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the hits of the same search: the number of each string, and where it starts.
+
+    They come about as they stand in the text, each string's in order.
     """
     if not compiled or len(strings) < FEW_STRINGS:
-        return search_each(text, strings)
+        each = search_each(text, strings)
+        numbers = chain.from_iterable(map(repeat, range(len(strings)), map(len, each)))
+        return list(numbers), list(chain.from_iterable(each))
     # A long string is found by its beginning, so that windows overlap by little.
     by_prefix: dict[str, list[int]] = {}
     for number, string in enumerate(strings):
@@ -73,7 +79,8 @@ class _Pass:
 
     def __init__(self, text: str, strings: Sequence[str], by_prefix: dict[str, list[int]]) -> None:
         self.text, self.strings, self.by_prefix = text, strings, by_prefix
-        self.found: list[list[int]] = [[] for _ in strings]
+        self.numbers: list[int] = []
+        self.starts: list[int] = []
         self.budget = _HITS_PER_CHARACTER * len(text) + _LEAST_HITS
         self.hits = 0
         self._build(list(by_prefix))
@@ -81,14 +88,15 @@ class _Pass:
     def _build(self, prefixes: list[str]) -> None:
         self.prefixes = prefixes
         self.owners = [self.by_prefix[prefix] for prefix in prefixes]
-        self.lists = [
-            self.found[numbers[0]] if len(numbers) == 1 and len(prefix) < _PREFIX else None
-            for prefix, numbers in zip(prefixes, self.owners, strict=True)
+        # The number of the string that a prefix is; None if a hit of it is no more than a beginning.
+        self.whole = [
+            numbers[0] if len(prefix) < _PREFIX else None for prefix, numbers in zip(prefixes, self.owners, strict=True)
         ]
+        self.same_numbers = self.whole == list(range(len(self.strings)))
         self.automaton = _automaton(prefixes)
         self.overlap = max(map(len, prefixes), default=1) - 1
 
-    def run(self) -> list[list[int]]:
+    def run(self) -> tuple[list[int], list[int]]:
         start, window = 0, _FIRST_WINDOW
         while start < len(self.text) and self.prefixes:
             end = min(start + window, len(self.text))
@@ -96,32 +104,40 @@ class _Pass:
             if self.hits > self.budget:
                 self._drop_the_frequent()
             start, window = end, min(2 * window, _WINDOW)
-        return self.found
+        return self.numbers, self.starts
 
     def _window(self, start: int, end: int) -> None:
         """Take in the hits that begin in ``[start, end)``."""
         part = self.text[start : end + self.overlap]
         hits = self.automaton.find_matches_as_indexes(part, overlapping=True)
         self.hits += len(hits)
-        size, lists = end - start, self.lists
-        for number, at, _ in hits:
-            if at < size:
-                starts = lists[number]
-                if starts is not None:
-                    starts.append(start + at)
-                else:
-                    self._verify(number, start + at)
+        size = end - start
+        if len(part) > size:
+            hits = [hit for hit in hits if hit[1] < size]
+        if not hits:
+            return
+        numbers, within, _ = zip(*hits, strict=True)
+        starts = map(start.__add__, within)
+        if self.same_numbers:
+            self.numbers += numbers
+            self.starts += starts
+        else:
+            self._verify(numbers, starts)
 
-    def _verify(self, number: int, at: int) -> None:
-        for owner in self.owners[number]:
-            if self.text.startswith(self.strings[owner], at):
-                self.found[owner].append(at)
+    def _verify(self, prefixes: Iterable[int], starts: Iterable[int]) -> None:
+        for prefix, start in zip(prefixes, starts, strict=True):
+            number = self.whole[prefix]
+            for owner in self.owners[prefix] if number is None else (number,):
+                if number is not None or self.text.startswith(self.strings[owner], start):
+                    self.numbers.append(owner)
+                    self.starts.append(start)
 
     def _drop_the_frequent(self) -> None:
+        found = Counter(self.numbers)
         kept = [
             prefix
             for prefix, numbers in zip(self.prefixes, self.owners, strict=True)
-            if max(len(self.found[n]) for n in numbers) < _limit(self.text, self.strings, len(self.strings[numbers[0]]))
+            if max(found[n] for n in numbers) < _limit(self.text, self.strings, len(self.strings[numbers[0]]))
         ]
         if len(kept) < len(self.prefixes):
             self._build(kept)

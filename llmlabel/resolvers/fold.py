@@ -15,9 +15,17 @@ from functools import cache, cached_property
 from itertools import accumulate, compress, count, repeat
 from operator import add, sub
 
-from llmlabel.resolvers.characters import NO_SPACES, REFERENCES, SEQUENCE_PARTS, SEQUENCES, TABLE, fold_sequence
+from llmlabel.resolvers.characters import (
+    NO_SPACES,
+    REFERENCES,
+    SEQUENCE_PARTS,
+    SEQUENCES,
+    TABLE,
+    fold_sequence,
+    is_mark,
+)
 
-_BLOCK = 1024
+_BLOCK = 4096
 _FEW_CHARACTERS = 40
 _SPARSE = 16
 _ASCII = bytes(range(128))
@@ -51,6 +59,7 @@ class _Letters:
         foreign = set() if text.isascii() else _not_ascii(text)
         sequences = REFERENCES if foreign.isdisjoint(SEQUENCE_PARTS) else SEQUENCES
         self.has_sequences = sequences.search(text) is not None
+        self.has_marks = any(map(is_mark, foreign))
         odd = sorted(character for character in foreign if len(TABLE[ord(character)]) != 1)
         plain = _plain(text, foreign.difference(odd))
         if odd or self.has_sequences:
@@ -156,11 +165,14 @@ class FoldedText:
         words: Folded words, each between single spaces, one at both ends too.
         context_free: Whether every character was folded on its own, so that a verbatim part of the source is a
             verbatim part of ``words`` as well.
+        has_marks: Whether the text has marks that are characters of their own: without them, a word ends where its
+            last letter does.
     """
 
     def __init__(self, text: str) -> None:
         self.source = text
         self._letters = _Letters(text)
+        self.has_marks = self._letters.has_marks
         self.context_free = not self._letters.has_sequences and not self._letters.folded_start
         # Where the words and the letters part, and how far the letters are ahead of the words before the first of
         # these positions, from the first on, from the second on, and so forth.

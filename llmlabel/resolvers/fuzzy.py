@@ -92,9 +92,9 @@ def words_to_locate(vocabulary: Vocabulary, keys: Iterable[str], edits: int) -> 
     wanted: set[str] = set()
     for key in keys:
         words = key.split()
-        unknown = [word for word in words if word not in vocabulary.words]
+        unknown = [word for word in words if not vocabulary.knows(word)]
         if edits == 1:
-            wanted.update(word for word in words if word in vocabulary.words)
+            wanted.update(word for word in words if vocabulary.knows(word))
         for word in unknown:
             wanted.update(_near(vocabulary, word, edits, alone=len(unknown) == 1 < len(words)))
     return wanted
@@ -117,7 +117,7 @@ def similar_spans(vocabulary: Vocabulary, key: str, edits: int) -> Similar | Non
     """
     words = key.split()
     budget = 1 if len(key) - len(words) + 1 < _LONG else 2
-    if budget < edits or vocabulary.words.issuperset(words):
+    if budget < edits or vocabulary.knows_all(words):
         return None  # a word of this text that stands in another place says something else
     comparison = _Comparison(vocabulary, words, budget, edits)
     found = comparison.one_word_off()
@@ -139,7 +139,7 @@ class _Comparison:
 
     def one_word_off(self) -> Similar | None:
         """Return the places at which all words stand but one, which is misspelled: the most frequent case, and fast."""
-        unknown = [number for number, word in enumerate(self.words) if word not in self.vocabulary.words]
+        unknown = [number for number, word in enumerate(self.words) if not self.vocabulary.knows(word)]
         if len(unknown) != 1 or len(self.words) == 1:
             return None
         word = self.words[unknown[0]]
@@ -156,9 +156,9 @@ class _Comparison:
     def anchors(self) -> list[tuple[int, list[str]]]:
         """Return the numbers of words of the mention, and the words of the text each may be, the rarest first."""
         found = []
-        alone = sum(word not in self.vocabulary.words for word in self.words) == 1 < len(self.words)
+        alone = sum(not self.vocabulary.knows(word) for word in self.words) == 1 < len(self.words)
         for number, word in enumerate(self.words):
-            known = word in self.vocabulary.words
+            known = self.vocabulary.knows(word)
             if not (known and self.edits == 2):
                 found.append((number, [word] if known else _near(self.vocabulary, word, self.edits, alone=alone)))
         return sorted((a for a in found if a[1]), key=lambda anchor: self._frequency(anchor[1]))[:_MOST_ANCHORS]
@@ -238,7 +238,7 @@ class _Comparison:
         A word that stands elsewhere in the text is meant as it is. In a short word a replaced letter makes another
         word (``man``, ``men``), unless the letters are only swapped, one is missing or doubled, or it means nothing.
         """
-        if said in self.vocabulary.words:
+        if self.vocabulary.knows(said):
             return False
         edits = OSA.distance(said, found)
         if len(found) <= 3:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import chain, repeat
+from operator import add
 
-from llmlabel.resolvers.automaton import search_all
+from llmlabel.resolvers.automaton import hits_of_all, search_all
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.characters import is_border, writes_without_spaces
 from llmlabel.resolvers.exact import verbatim_places
@@ -45,50 +45,58 @@ class TextIndex:
 
     def by_words(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the words of each surface stand, whatever is between and around them."""
-        numbers: dict[str, int] = {}
-        wanted = [(surface, surface.pattern) for surface in surfaces if surface.key]
-        owned = [numbers.setdefault(pattern, len(numbers)) for _, pattern in wanted]
-        hits = search_all(self.folded.words, list(numbers))
-        asked = [(*one, hits[number]) for one, number in zip(wanted, owned, strict=True) if hits[number]]
+        owners: dict[str, list[Surface]] = {}
+        for surface in surfaces:
+            if surface.key:
+                owners.setdefault(surface.pattern, []).append(surface)
+        numbers, letters = hits_of_all(self.folded.words, list(owners))
+        if not numbers:
+            return {}
+        spaced = [pattern[0] == " " for pattern in owners]
+        letters = list(map(add, letters, map(spaced.__getitem__, numbers)))
         # The way back of all beginnings, and which of them begin a verbatim place: no loop here is one of Python's.
-        letters = [at + (pattern[0] == " ") for _, pattern, starts in asked for at in starts]
         first = self.folded.firsts(letters)
-        said = chain.from_iterable(repeat(surface.text, len(starts)) for surface, _, starts in asked)
-        same = list(map(self.text.startswith, said, first))
-        found: dict[str, Places] = {}
-        done = 0
-        for surface, pattern, starts in asked:
-            here = slice(done, done + len(starts))
-            done = here.stop
-            if surface.lead or surface.trail or not pattern[0] == pattern[-1] == " ":
-                places = self._ranked(surface, self.folded.spans(letters[here], len(surface.key)))
+        said = [self._plain_text(pattern, among) for pattern, among in owners.items()]
+        same = map(self.text.startswith, map(said.__getitem__, numbers), first)
+        verbatim: list[list[int]] = [[] for _ in said]
+        others: list[list[tuple[int, int]]] = [[] for _ in said]
+        for number, letter, start, equal in zip(numbers, letters, first, same, strict=True):
+            if equal:
+                verbatim[number].append(start)
             else:
-                places = self._plain(surface, letters[here], first[here], same[here])
-            if places:
-                found[surface.text] = places
+                others[number].append((letter, start))
+        found: dict[str, Places] = {}
+        for among, starts, rest in zip(owners.values(), verbatim, others, strict=True):
+            if rest or starts:
+                for surface in among:
+                    places = self._places(surface, starts, rest) if rest else Places(surface, starts=starts)
+                    if places:
+                        found[surface.text] = places
         return found
 
-    def _plain(
-        self, surface: Surface, letters: Sequence[int], first: Sequence[int], same: Sequence[bool]
-    ) -> Places | None:
-        """Return the places of a surface of whole words, given where it begins in the fold and in the source."""
-        whole = self.folded.direct
-        if whole and False not in same:
-            return Places(surface, starts=first)
-        text, size, said = self.text, len(surface.text), surface.text.lower()
-        ranks: dict[Span, float] = {}
-        rest: list[int] = []
-        for letter, start, equal in zip(letters, first, same, strict=True):
-            end = start + size
-            if not (equal or text[start:end].lower() == said) or not (whole or ends_whole(text, end)):
-                rest.append(letter)
-            else:
-                ranks[start, end] = 0.0 if equal else RANK_OF_CASE
+    def _plain_text(self, pattern: str, among: Sequence[Surface]) -> str | tuple[()]:
+        """Return the text that decides whether a place of a pattern is verbatim; none begins with ``()``."""
+        alone = len(among) == 1 and not self.folded.has_marks and pattern[0] == pattern[-1] == " "
+        return among[0].text if alone and not (among[0].lead or among[0].trail) else ()
+
+    def _places(self, surface: Surface, verbatim: Sequence[int], others: Iterable[tuple[int, int]]) -> Places | None:
+        """Return the places of a surface: where it stands verbatim, and other hits in the fold and in the source."""
+        size = len(surface.text)
+        ranks = {(start, start + size): 0.0 for start in verbatim}
+        if surface.lead or surface.trail or surface.pattern != f" {surface.key} ":
+            rest = [letter for letter, _ in others]
+        else:
+            text, said, rest = self.text, surface.text.lower(), []
+            unmarked = not self.folded.has_marks
+            for letter, start in others:
+                end = start + size
+                found = text[start:end]
+                if found.lower() == said and (unmarked or ends_whole(text, end)):
+                    ranks[start, end] = 0.0 if found == surface.text else RANK_OF_CASE
+                else:
+                    rest.append(letter)
         if rest:
-            places = self._ranked(surface, self.folded.spans(rest, len(surface.key)))
-            if places:
-                places.add(ranks)
-                return places
+            ranks |= self._ranked(surface, self.folded.spans(rest, len(surface.key)))
         return Places(surface, ranks) if ranks else None
 
     def by_letters(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
@@ -105,9 +113,9 @@ class TextIndex:
         for (key, owners), starts in zip(by_key.items(), hits, strict=True):
             spans = [span for at in starts if (span := self._whole_words(at, len(key)))]
             for surface in owners:
-                places = self._ranked(surface, [span for span in spans if self._same_ending(surface, span)])
-                if places:
-                    found[surface.text] = places
+                ranks = self._ranked(surface, [span for span in spans if self._same_ending(surface, span)])
+                if ranks:
+                    found[surface.text] = Places(surface, ranks)
         return found
 
     def _whole_words(self, letter: int, count: int) -> Span | None:
@@ -138,14 +146,14 @@ class TextIndex:
             if (spans := verbatim_places(self.text, surface.text, starts))
         }
 
-    def _ranked(self, surface: Surface, spans: Sequence[Span]) -> Places | None:
-        """Return the places of a surface at these spans, with its edges, if its numbers are the same there."""
+    def _ranked(self, surface: Surface, spans: Sequence[Span]) -> dict[Span, float]:
+        """Return the ranks of the places of a surface at these spans, with its edges, if its numbers are the same."""
         ranks = ranked(self.text, surface, spans)
         changed = [span for span, rank in ranks.items() if rank >= 1]
         for start, end in changed:
             if not same_numbers(surface.text, self.text[start:end]):
                 del ranks[start, end]
-        return Places(surface, ranks) if ranks else None
+        return ranks
 
 
 def _is_possessive(text: str) -> bool:

@@ -150,7 +150,7 @@ class _Search:
         surfaces = {
             said: surface
             for said, surface in self.open.items()
-            if may_miss_a_word(surface.key) and words.words.issuperset(surface.key.split())
+            if may_miss_a_word(surface.key) and words.knows_all(surface.key.split())
         }
         words.locate(word for surface in surfaces.values() for word in surface.key.split())
         for said, surface in surfaces.items():

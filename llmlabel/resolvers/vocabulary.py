@@ -11,6 +11,8 @@ from llmlabel.resolvers.automaton import search_all
 _PART = 1 << 16
 _MOST_COMPARED = 4000
 _FEW_WORDS = 3000
+_FEW_SCANS = 24
+_MOST_SCANNED = 500
 MOST_POSITIONS = 2000
 
 
@@ -26,6 +28,26 @@ class Vocabulary:
         self._positions: dict[str, list[int]] = {}
         self._one_edit: dict[str, list[str]] = {}
         self._two_edits: dict[str, list[str]] = {}
+        self._known: dict[str, bool] = {}
+        self._scans = 0
+
+    def knows(self, word: str) -> bool:
+        """Return whether the text holds a word."""
+        if not self._may_scan():
+            return word in self._words
+        known = self._known.get(word)
+        if known is None:
+            self._scans += 1
+            known = self._known[word] = f" {word} " in self.text
+        return known
+
+    def knows_all(self, words: Iterable[str]) -> bool:
+        """Return whether the text holds all of these words."""
+        return all(map(self.knows, words))
+
+    def _may_scan(self) -> bool:
+        # For a few questions, reading the text again and again is faster than taking all its words apart.
+        return self._scans < _FEW_SCANS and "_words" not in self.__dict__
 
     def locate(self, words: Iterable[str]) -> None:
         """Find the positions of many words in one pass; ``positions`` then knows them."""
@@ -59,7 +81,7 @@ class Vocabulary:
         return left, right
 
     @cached_property
-    def words(self) -> frozenset[str]:
+    def _words(self) -> frozenset[str]:
         """The distinct words."""
         found: set[str] = set()
         start = 0
@@ -73,11 +95,11 @@ class Vocabulary:
 
     @cached_property
     def _forward(self) -> list[str]:
-        return sorted(self.words)
+        return sorted(self._words)
 
     @cached_property
     def _backward(self) -> list[str]:
-        return sorted(word[::-1] for word in self.words)
+        return sorted(word[::-1] for word in self._words)
 
     def one_edit(self, word: str) -> list[str]:
         """Return the words of the text that one insertion, deletion, replacement or swap turns into ``word``.
@@ -89,14 +111,38 @@ class Vocabulary:
             from rapidfuzz.distance import OSA
 
             half = len(word) // 2
-            near = set(_starting_with(self._forward, word[:half]))
-            near.update(other[::-1] for other in _starting_with(self._backward, word[half:][::-1]))
+            near = self._beginning_with(word[:half]) | self._ending_in(word[half:])
             near.add(word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :])
             lengths = range(len(word) - 1, len(word) + 2)
-            close = [other for other in near if len(other) in lengths and other in self.words]
+            close = [other for other in near if len(other) in lengths and self.knows(other)]
             known = sorted(other for other in close if OSA.distance(word, other, score_cutoff=1) == 1)
             self._one_edit[word] = known
         return known
+
+    def _beginning_with(self, letters: str) -> set[str]:
+        found = self._scan(f" {letters}")
+        return set(_starting_with(self._forward, letters)) if found is None else found
+
+    def _ending_in(self, letters: str) -> set[str]:
+        found = self._scan(f"{letters} ")
+        return {word[::-1] for word in _starting_with(self._backward, letters[::-1])} if found is None else found
+
+    def _scan(self, piece: str) -> set[str] | None:
+        """Return the words that a beginning or an ending with its space is part of; None if they are too many."""
+        if not self._may_scan():
+            return None
+        self._scans += 2
+        found: set[str] = set()
+        end = 0
+        for _ in range(_MOST_SCANNED):
+            at = self.text.find(piece, end)
+            if at < 0:
+                self._known.update(dict.fromkeys(found, True))
+                return found
+            end = self.text.find(" ", at + 1)
+            found.add(self.text[self.text.rfind(" ", 0, end) + 1 : end])
+        self._scans = _FEW_SCANS
+        return None
 
     @cached_property
     def _by_ends(self) -> dict[tuple[int, str, int], list[str]]:
@@ -115,7 +161,7 @@ class Vocabulary:
             from rapidfuzz.distance import OSA
 
             sizes = range(len(word) - 2, len(word) + 3)
-            if len(self.words) < _FEW_WORDS:
+            if len(self._words) < _FEW_WORDS:
                 ends = (word[0], word[-1])
                 near = [w for w in self._forward if len(w) in sizes and (w[0] == ends[0] or w[-1] == ends[1])]
             else:
