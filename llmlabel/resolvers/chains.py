@@ -9,6 +9,7 @@ from math import log1p
 Span = tuple[int, int]
 Option = tuple[int, Sequence[Span]]
 _OVERLAP = 10.0
+_BITS = 40  # more than a text has characters
 
 
 def ascending(starts: Sequence[int]) -> list[int]:
@@ -33,19 +34,20 @@ def longest_chain(options: Sequence[Option]) -> list[tuple[int, Span]]:
     Args:
         options: Numbers in order, each with its places in order.
     """
-    # Places of one number descend here, so that no chain holds two of them.
+    # Places of one number descend here, so that no chain holds two of them. As one number, a place compares fastest.
     pairs = [(number, place) for number, places in options for place in reversed(places)]
-    tails: list[Span] = []
+    tails: list[int] = []
     at_tail: list[int] = []
     before: list[int] = []
-    for index, (_, place) in enumerate(pairs):
-        at = bisect_left(tails, place)
+    for index, (_, (start, end)) in enumerate(pairs):
+        key = start << _BITS | end
+        at = bisect_left(tails, key)
         before.append(at_tail[at - 1] if at else -1)
         if at == len(tails):
-            tails.append(place)
+            tails.append(key)
             at_tail.append(index)
         else:
-            tails[at], at_tail[at] = place, index
+            tails[at], at_tail[at] = key, index
     return [pairs[index] for index in _trace(before, at_tail[-1] if at_tail else -1)]
 
 
@@ -61,6 +63,8 @@ def best_chain(options: Sequence[Option], low: Span, high: int | None) -> list[t
         high: Where the next sure place begins, if there is one.
     """
     pairs = [(number, place) for number, places in options for place in places]
+    if len(pairs) == 1:
+        return pairs
     lengths: list[int] = []
     costs: list[float] = []
     before: list[int] = []

@@ -107,6 +107,14 @@ def _near(vocabulary: Vocabulary, word: str, edits: int, *, alone: bool) -> list
     return vocabulary.two_edits(word) if len(word) >= (_LEAST_LETTERS if alone else _LONG) else []
 
 
+def one_word_in_slot(vocabulary: Vocabulary, key: str) -> Similar | None:
+    """Return the places at which one word of several has one edit, read off the places of the others.
+
+    For a few mentions in a long text: what is not found so may still be found by ``similar_spans``.
+    """
+    return _Comparison(vocabulary, key.split(), 1, 1).one_word_off(in_slot=True)
+
+
 def similar_spans(vocabulary: Vocabulary, key: str, edits: int) -> Similar | None:
     """Return the spans with the fewest edits from the folded words ``key``; None if there are none.
 
@@ -137,16 +145,20 @@ class _Comparison:
         self.vocabulary, self.words, self.budget, self.edits = vocabulary, words, budget, edits
         self.letters = "".join(words)
 
-    def one_word_off(self) -> Similar | None:
+    def one_word_off(self, *, in_slot: bool = False) -> Similar | None:
         """Return the places at which all words stand but one, which is misspelled: the most frequent case, and fast."""
         unknown = [number for number, word in enumerate(self.words) if not self.vocabulary.knows(word)]
         if len(unknown) != 1 or len(self.words) == 1:
             return None
-        word = self.words[unknown[0]]
+        before, word, after = self.words[: unknown[0]], self.words[unknown[0]], self.words[unknown[0] + 1 :]
+        if in_slot:
+            near = self.vocabulary.in_slot(" ".join(before), word, " ".join(after)) if len(word) > 1 else None
+        else:
+            near = _near(self.vocabulary, word, self.edits, alone=True)
         found: dict[str, list[Span]] = {}
-        for other in _near(self.vocabulary, word, self.edits, alone=True):
+        for other in near or ():
             if self._is_typo(word, other):
-                spans = self.vocabulary.phrase([*self.words[: unknown[0]], other, *self.words[unknown[0] + 1 :]])
+                spans = self.vocabulary.phrase([*before, other, *after])
                 if spans:
                     found[other] = spans
         if not found:

@@ -139,7 +139,12 @@ class _Arranger:
 
     def _fill(self, gap: _Gap) -> list[_Gap]:
         """Place as many mentions of a gap as can stand there in order; return what is left to do in smaller gaps."""
-        ranges = [(number, *self._range(number, gap)) for number in gap.numbers]
+        low, high, wishes = gap.low[0], gap.high, self.wishes
+        ranges = []
+        for number in gap.numbers:
+            starts = wishes[number].starts
+            first = bisect_left(starts, low)
+            ranges.append((number, first, len(starts) if high is None else bisect_right(starts, high, first)))
         if sum(last - first for _, first, last in ranges) <= _MOST_PAIRS:
             for number, place in best_chain(self._options(ranges), gap.low, gap.high):
                 self._take(number, place)
@@ -153,10 +158,6 @@ class _Arranger:
             if place not in self.labels:
                 self._take(number, place)
         return self._gaps(gap)
-
-    def _range(self, number: int, gap: _Gap) -> tuple[int, int]:
-        starts = self.wishes[number].starts
-        return bisect_left(starts, gap.low[0]), len(starts) if gap.high is None else bisect_right(starts, gap.high)
 
     def _options(self, ranges: Sequence[tuple[int, int, int]]) -> list[Option]:
         return [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from llmlabel.resolvers.automaton import search_all
 from llmlabel.resolvers.chains import Span
@@ -17,6 +18,10 @@ from llmlabel.resolvers.numbers import same_numbers
 from llmlabel.resolvers.places import Places, Surface, ranked, shared_demand, whole_characters, with_edges
 from llmlabel.resolvers.variants import Variant, inflected, is_clitic, takes_clitics, unwrapped, without_article
 
+if TYPE_CHECKING:
+    from llmlabel.resolvers.fuzzy import Similar
+
+_FEW = 6
 # Longer answers are no mentions; they are placed verbatim, folded or not at all.
 _LONGEST = 1000
 # What models write where they found nothing: it stands in the text verbatim, or nowhere.
@@ -180,7 +185,7 @@ class _Search:
         if not self.open:
             return
         # Not at the top: most answers need no edit distance, and its library takes longer to load than all of this.
-        from llmlabel.resolvers.fuzzy import searchable, similar_spans, words_to_locate
+        from llmlabel.resolvers.fuzzy import one_word_in_slot, searchable, similar_spans, words_to_locate
 
         words = self.index.vocabulary
         surfaces = {
@@ -188,18 +193,23 @@ class _Search:
             for said, surface in self.open.items()
             if searchable(surface.key) and not any(map(writes_without_spaces, surface.key))
         }
+        if len(surfaces) <= _FEW:
+            for said, surface in surfaces.items():
+                self._typo(said, surface, one_word_in_slot(words, surface.key))
         for edits in (1, 2):
             surfaces = {said: surface for said, surface in surfaces.items() if said not in self.found}
             if surfaces:
                 words.locate(words_to_locate(words, [surface.key for surface in surfaces.values()], edits))
             for said, surface in surfaces.items():
-                similar = similar_spans(words, surface.key, edits)
-                if similar:
-                    self._found(said, surface, self._sources(surface, similar.spans), "typo")
-                    if said in self.found:
-                        self.found[said].edits = similar.edits
-                        self.found[said].ambiguous = len(similar.letters) > 1
+                self._typo(said, surface, similar_spans(words, surface.key, edits))
         self._close()
+
+    def _typo(self, said: str, surface: Surface, similar: Similar | None) -> None:
+        if similar:
+            self._found(said, surface, self._sources(surface, similar.spans), "typo")
+            if said in self.found:
+                self.found[said].edits = similar.edits
+                self.found[said].ambiguous = len(similar.letters) > 1
 
     def _sources(self, surface: Surface, spans: Iterable[Span]) -> list[Span]:
         """Return the source spans of folded spans that hold the same numbers as the surface."""

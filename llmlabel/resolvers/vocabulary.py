@@ -12,7 +12,7 @@ _PART = 1 << 16
 _MOST_COMPARED = 4000
 _FEW_WORDS = 3000
 _FEW_SCANS = 24
-_MOST_SCANNED = 500
+_MOST_SCANNED = 4000
 MOST_POSITIONS = 2000
 
 
@@ -63,9 +63,12 @@ class Vocabulary:
 
     def phrase(self, words: list[str]) -> list[tuple[int, int]]:
         """Return the spans of these words one after the other, looking where the rarest of them stands."""
+        phrase = f" {' '.join(words)} "
+        if self._may_scan():
+            (starts,) = search_all(self.text, [phrase])
+            return [(at + 1, at + len(phrase) - 1) for at in starts]
         rarest = min(range(len(words)), key=lambda number: len(self.positions(words[number])))
         before = sum(map(len, words[:rarest])) + rarest
-        phrase = f" {' '.join(words)} "
         starts = [place - before for place in self.positions(words[rarest])]
         return [(at, at + len(phrase) - 2) for at in starts if at and self.text.startswith(phrase, at - 1)]
 
@@ -111,38 +114,40 @@ class Vocabulary:
             from rapidfuzz.distance import OSA
 
             half = len(word) // 2
-            near = self._beginning_with(word[:half]) | self._ending_in(word[half:])
+            near = set(_starting_with(self._forward, word[:half]))
+            near.update(other[::-1] for other in _starting_with(self._backward, word[half:][::-1]))
             near.add(word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :])
             lengths = range(len(word) - 1, len(word) + 2)
-            close = [other for other in near if len(other) in lengths and self.knows(other)]
+            close = [other for other in near if len(other) in lengths and other in self._words]
             known = sorted(other for other in close if OSA.distance(word, other, score_cutoff=1) == 1)
             self._one_edit[word] = known
         return known
 
-    def _beginning_with(self, letters: str) -> set[str]:
-        found = self._scan(f" {letters}")
-        return set(_starting_with(self._forward, letters)) if found is None else found
+    def in_slot(self, before: str, word: str, after: str) -> list[str] | None:
+        """Return the words one edit from ``word`` between two phrases, of which one may be empty.
 
-    def _ending_in(self, letters: str) -> set[str]:
-        found = self._scan(f"{letters} ")
-        return {word[::-1] for word in _starting_with(self._backward, letters[::-1])} if found is None else found
+        None if there are too many places to read: then the words are better taken apart.
+        """
+        from rapidfuzz.distance import OSA
 
-    def _scan(self, piece: str) -> set[str] | None:
-        """Return the words that a beginning or an ending with its space is part of; None if they are too many."""
-        if not self._may_scan():
+        text = self.text
+        left, right = f" {before} " if before else " ", f" {after} " if after else " "
+        # Each a string to look for, and where behind its start the word begins, or ends.
+        anchors = [(left, len(left), True) if before else (right, 0, False)]
+        if text.count(anchors[0][0]) > _MOST_SCANNED:
+            half = len(word) // 2
+            anchors = [(left + word[:half], len(left), True), (word[half:] + right, len(word) - half, False)]
+            anchors.append((left + word[: half - 1] + word[half] + word[half - 1], len(left), True))
+        if any(text.count(anchor) > _MOST_SCANNED for anchor, _, _ in anchors):
             return None
-        self._scans += 2
-        found: set[str] = set()
-        end = 0
-        for _ in range(_MOST_SCANNED):
-            at = self.text.find(piece, end)
-            if at < 0:
-                self._known.update(dict.fromkeys(found, True))
-                return found
-            end = self.text.find(" ", at + 1)
-            found.add(self.text[self.text.rfind(" ", 0, end) + 1 : end])
-        self._scans = _FEW_SCANS
-        return None
+        near: set[str] = set()
+        for anchor, offset, begins in anchors:
+            at = text.find(anchor)
+            while at >= 0:
+                edge = at + offset
+                near.add(text[edge : text.find(" ", edge)] if begins else text[text.rfind(" ", 0, edge) + 1 : edge])
+                at = text.find(anchor, at + 1)
+        return sorted(other for other in near if OSA.distance(word, other, score_cutoff=1) == 1)
 
     @cached_property
     def _by_ends(self) -> dict[tuple[int, str, int], list[str]]:
