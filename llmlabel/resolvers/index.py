@@ -12,7 +12,7 @@ from llmlabel.resolvers.characters import is_border, writes_without_spaces
 from llmlabel.resolvers.exact import verbatim_places
 from llmlabel.resolvers.fold import FoldedText, LettersOnly
 from llmlabel.resolvers.numbers import same_numbers
-from llmlabel.resolvers.places import RANK_OF_CASE, Places, Surface, ends_whole, ranked
+from llmlabel.resolvers.places import Places, Surface, ends_whole, ranked
 from llmlabel.resolvers.vocabulary import Vocabulary
 
 _APOSTROPHES = "'’ʼ`´′"
@@ -67,11 +67,10 @@ class TextIndex:
                 others[number].append((letter, start))
         found: dict[str, Places] = {}
         for among, starts, rest in zip(owners.values(), verbatim, others, strict=True):
-            if rest or starts:
-                for surface in among:
-                    places = self._places(surface, starts, rest) if rest else Places(surface, starts=starts)
-                    if places:
-                        found[surface.text] = places
+            if rest:
+                found |= self._ranked_by_spelling(among, starts, rest)
+            elif starts:
+                found[among[0].text] = Places(among[0], starts=starts)
         return found
 
     def _plain_text(self, pattern: str, among: Sequence[Surface]) -> str | tuple[()]:
@@ -79,25 +78,39 @@ class TextIndex:
         alone = len(among) == 1 and not self.folded.has_marks and pattern[0] == pattern[-1] == " "
         return among[0].text if alone and not (among[0].lead or among[0].trail) else ()
 
-    def _places(self, surface: Surface, verbatim: Sequence[int], others: Iterable[tuple[int, int]]) -> Places | None:
-        """Return the places of a surface: where it stands verbatim, and other hits in the fold and in the source."""
-        size = len(surface.text)
-        ranks = {(start, start + size): 0.0 for start in verbatim}
-        if surface.lead or surface.trail or surface.pattern != f" {surface.key} ":
-            rest = [letter for letter, _ in others]
-        else:
-            text, said, rest = self.text, surface.text.lower(), []
-            unmarked = not self.folded.has_marks
-            for letter, start in others:
-                end = start + size
-                found = text[start:end]
-                if found.lower() == said and (unmarked or ends_whole(text, end)):
-                    ranks[start, end] = 0.0 if found == surface.text else RANK_OF_CASE
+    def _ranked_by_spelling(
+        self, among: Sequence[Surface], verbatim: Sequence[int], others: Sequence[tuple[int, int]]
+    ) -> dict[str, Places]:
+        """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling."""
+        found: dict[str, Places] = {}
+        spelled: dict[int, dict[str, list[tuple[int, int]]]] = {}
+        for surface in among:
+            size = len(surface.text)
+            if size not in spelled:
+                spelled[size] = self._spelled(others, size)
+            starts, cased, rest = list(verbatim), list[int](), list[int]()
+            plain = not (surface.lead or surface.trail) and surface.pattern == f" {surface.key} "
+            said = surface.text.lower()
+            for spelling, hits in spelled[size].items():
+                if not plain or spelling.lower() != said:
+                    rest += [letter for letter, _ in hits]
                 else:
-                    rest.append(letter)
-        if rest:
-            ranks |= self._ranked(surface, self.folded.spans(rest, len(surface.key)))
-        return Places(surface, ranks) if ranks else None
+                    (starts if spelling == surface.text else cased).extend([start for _, start in hits])
+            places = Places(surface, starts=starts, cased=sorted(cased))
+            if rest:
+                places.add(self._ranked(surface, self.folded.spans(rest, len(surface.key))))
+            if places.count:
+                found[surface.text] = places
+        return found
+
+    def _spelled(self, hits: Sequence[tuple[int, int]], size: int) -> dict[str, list[tuple[int, int]]]:
+        """Return the hits by what stands there; by nothing, where a mark follows that belongs to the last letter."""
+        text, marked = self.text, self.folded.has_marks
+        found: dict[str, list[tuple[int, int]]] = {}
+        for letter, start in hits:
+            spelling = "" if marked and not ends_whole(text, start + size) else text[start : start + size]
+            found.setdefault(spelling, []).append((letter, start))
+        return found
 
     def by_letters(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the letters of each surface stand, spaced, joined or hyphenated in another way."""

@@ -59,17 +59,18 @@ class Places:
 
     Args:
         surface: What was searched for.
-        ranks: Rank of each span: 0 verbatim, below 1 for changes nobody notices, above 1 for the others.
+        ranks: Rank of each span: 0 verbatim, below 1 for changes nobody notices, above 1 for the others. Made from
+            ``starts`` and ``cased`` when first needed, if there are no other places: for most it never is.
         changes: What else was done to the mention or to the place.
-        starts: Where the surface stands verbatim, ascending, if it has no other place: most have none, and then no
-            span is ranked.
+        starts: Where the surface stands verbatim, ascending.
+        cased: Where it stands in another case, ascending.
 
     Attributes:
         edits: How many letters differ.
         ambiguous: Whether the spans are different words, equally similar.
     """
 
-    __slots__ = ("_ranks", "ambiguous", "changes", "edits", "starts", "surface")
+    __slots__ = ("_ranks", "ambiguous", "cased", "changes", "edits", "starts", "surface")
 
     def __init__(
         self,
@@ -77,9 +78,10 @@ class Places:
         ranks: dict[Span, float] | None = None,
         changes: tuple[str, ...] = (),
         *,
-        starts: Sequence[int] | None = None,
+        starts: Sequence[int] = (),
+        cased: Sequence[int] = (),
     ) -> None:
-        self.surface, self._ranks, self.changes, self.starts = surface, ranks, changes, starts
+        self.surface, self._ranks, self.changes, self.starts, self.cased = surface, ranks, changes, starts, cased
         self.edits = 0
         self.ambiguous = False
 
@@ -87,28 +89,34 @@ class Places:
     def ranks(self) -> dict[Span, float]:
         """The rank of each span."""
         if self._ranks is None:
-            self._ranks = dict.fromkeys(self._verbatim(), 0.0)
+            self._ranks = dict.fromkeys(self._spans(self.starts), 0.0)
+            self._ranks.update(dict.fromkeys(self._spans(self.cased), RANK_OF_CASE))
         return self._ranks
 
     def add(self, ranks: Mapping[Span, float]) -> None:
         """Add spans; those that are known keep the better rank."""
         known = self.ranks
         self._ranks = {**ranks, **known, **{span: 0.0 for span, rank in ranks.items() if rank == 0}}
-        self.starts = None
+        self.starts = self.cased = ()
 
     @property
     def is_verbatim(self) -> bool:
         """Whether the surface stands somewhere character for character."""
-        return self.starts is not None or 0.0 in self.ranks.values()
+        return bool(self.starts) or (self._ranks is not None and 0.0 in self._ranks.values())
 
     @property
     def count(self) -> int:
         """How many spans there are."""
-        return len(self.ranks) if self.starts is None else len(self.starts)
+        return len(self.starts) + len(self.cased) if self._ranks is None else len(self._ranks)
 
-    def _verbatim(self) -> list[Span]:
+    def _spans(self, starts: Sequence[int]) -> list[Span]:
         size = len(self.surface.text)
-        return [(start, start + size) for start in self.starts or ()]
+        return [(start, start + size) for start in starts]
+
+    def verbatim(self, wanted: int) -> list[Span]:
+        """Return the verbatim places if they are the best and as many as ``wanted``: for most, at no cost."""
+        enough = not self.changes and len(self.starts) >= (wanted if self.cased else 1)
+        return self._spans(self.starts) if enough else []
 
     def select(self, wanted: int, demand: int = 0) -> list[Span]:
         """Return the best places, ascending: at least as many as are ``wanted``, if there are so many.
@@ -117,8 +125,6 @@ class Places:
             wanted: How many mentions have this surface.
             demand: How many have these words: they share the places at which the surface is not verbatim.
         """
-        if self.starts is not None:
-            return self._verbatim()
         if not any(self.ranks.values()):
             return sorted(self.ranks)
         best = min(self.ranks.values())

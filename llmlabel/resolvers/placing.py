@@ -49,7 +49,7 @@ def _choices(
     for said, places in found.items():
         demand[places.surface.key] += wanted[said]
     return {
-        said: _Choice(text, places, places.select(wanted[said], demand[places.surface.key]), min_similarity)
+        said: _Choice(text, places, wanted[said], demand[places.surface.key], min_similarity)
         for said, places in found.items()
     }
 
@@ -80,15 +80,18 @@ def _further(
 class _Choice:
     """The places of one surface that are similar enough, and how they are described."""
 
-    __slots__ = ("_limit", "_places", "_text", "spans", "starts", "weak")
+    __slots__ = ("_limit", "_places", "_text", "_verbatim", "spans", "starts", "weak")
 
-    def __init__(self, text: str, places: Places, spans: list[Span], min_similarity: float) -> None:
+    def __init__(self, text: str, places: Places, wanted: int, demand: int, min_similarity: float) -> None:
         self._text, self._places, self._limit = text, places, min_similarity
-        self.spans: Sequence[Span] = spans
-        if places.starts is None or places.changes:
-            self.spans = () if places.ambiguous else self._similar(spans)
-        self.starts = starts_of(self.spans) if places.starts is None else places.starts
-        self.weak = bool(self.spans) and bool(places.changes)
+        self.weak = False
+        self.spans: Sequence[Span] = places.verbatim(wanted)
+        self._verbatim = bool(self.spans)
+        self.starts = places.starts
+        if not self.spans:
+            self.spans = [] if places.ambiguous else self._similar(places.select(wanted, demand))
+            self.starts = starts_of(self.spans)
+            self.weak = bool(self.spans) and bool(places.changes)
 
     def _changes(self, span: Span) -> tuple[str, ...]:
         done = self._places.changes
@@ -105,15 +108,18 @@ class _Choice:
         """Return the places that are similar enough."""
         if not self._places.changes and not any(self._places.ranks.values()):
             return spans
-        return [span for span in spans if self._is_similar(span)]
+        sure = self._similarity(self._places.changes)
+        return [span for span in spans if self._is_similar(span, sure)]
 
-    def _is_similar(self, span: Span) -> bool:
+    def _is_similar(self, span: Span, sure: float) -> bool:
         rank = self._places.ranks[span]
         if rank == 0 and not self._places.changes:
             return True
         # The rank holds the weight of what differs; exact sums are only needed near the limit.
-        sure = self._similarity(self._places.changes) - (rank if rank < 1 else rank - 1)
-        return sure >= self._limit or self._similarity(self._changes(span)) >= self._limit
+        return (
+            sure - (rank if rank < 1 else rank - 1) >= self._limit
+            or self._similarity(self._changes(span)) >= self._limit
+        )
 
     def placement(self, mention: Mention, candidates: int, span: Span | None, further: tuple[Span, ...]) -> Placement:
         """Return the placement of a mention of this surface at ``span``, or the reason why it has none."""
@@ -121,7 +127,7 @@ class _Choice:
         if span is None:
             status: Status = "ambiguous" if places.ambiguous else "duplicate" if candidates else "not_found"
             return refused(mention, status, places.count if places.ambiguous else candidates)
-        if not places.changes and (places.starts is not None or places.ranks[span] == 0):
+        if self._verbatim or (not places.changes and places.ranks[span] == 0):
             return placed(mention, "exact", span, candidates, repeats=further)
         changes = self._changes(span)
         status = "fuzzy" if places.edits else "normalized"
