@@ -4,75 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from llmlabel.cli import arguments as arg
 from llmlabel.cli import azure_access as access
-from llmlabel.cli import documents, keys, report, terminal
-from llmlabel.exporters.azure_import import restore as restore_backup
+from llmlabel.cli import azure_options as opt
+from llmlabel.cli import documents, keys, terminal
+from llmlabel.cli.azure_auto_label import auto_label, show
 from llmlabel.exporters.azure_language import AzureLanguageExporter
-from llmlabel.platforms.azure_language.client import AzureLanguageClient
+from llmlabel.exporters.azure_restore import restore as restore_backup
+from llmlabel.exporters.jsonl import JsonlExporter
+from llmlabel.labelers.doctor import doctor as ask
 from llmlabel.platforms.azure_language.doctor import examine
 from llmlabel.platforms.azure_language.imported import load_imported, manifest_path, write_whole
+from llmlabel.platforms.azure_language.labels_file import CLASSIFICATION_NAME
 from llmlabel.platforms.azure_language.read_back import read_back
 from llmlabel.schema import LabelSchema
-from llmlabel.types import ExportReport, Limits
-from llmlabel.workflows.auto_label import auto_label as run_auto_label
-from llmlabel.workflows.auto_label import only_entities, project_schema
+from llmlabel.workflows.auto_label import project_schema, upload_folder
 
 app = typer.Typer(no_args_is_help=True, help="Work with projects of Azure Language (custom NER, text classification).")
-
-Endpoint = Annotated[
-    str,
-    typer.Option(metavar="URL", envvar="AZURE_LANGUAGE_ENDPOINT", help="Address of the Language resource."),
-]
-Project = Annotated[str, typer.Option(metavar="NAME", help="Name of the project.")]
-Container = Annotated[str, typer.Option(metavar="NAME", help="Name of the blob container with the texts.")]
-Account = Annotated[
-    str, typer.Option("--storage-account", metavar="URL", help="Address of the storage account; or a connection string "
-                      "in the environment.")
-]  # fmt: skip
-Texts = Annotated[
-    Path | None,
-    typer.Option("--texts", metavar="DIR", help="A folder that is kept equal to the container, instead of an account."),
-]
-Entra = Annotated[bool, typer.Option("--entra", help="Sign in with Entra ID (az login) instead of keys.")]
-Existing = Annotated[
-    Literal["refuse", "merge", "overwrite"],
-    typer.Option(help="What to do with a project of this name; merge keeps all that people labelled."),
-]
-Kept = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Where journal, manifest and backups are kept. [llmlabel-azure-PROJECT]"),
-]
-MinConfidence = Annotated[
-    float | None, typer.Option(min=0, max=1, metavar="X", help="Hold back documents with a label below X.")
-]
-TestShare = Annotated[
-    float | None, typer.Option(min=0, max=1, metavar="X", help="Share of documents for the Test data set.")
-]
-Language = Annotated[str, typer.Option(metavar="CODE", help="Language of the project, in Azure's spelling.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would change; upload and import nothing.")]
-ApiVersion = Annotated[str, typer.Option(metavar="VERSION", help="Version of the authoring API.")]
-
-Deployment = Annotated[str, typer.Option(metavar="NAME", help="Azure OpenAI deployment, or model, that labels.")]
-OptionalSchema = Annotated[
-    Path | None,
-    typer.Option("--schema", "-s", metavar="FILE", help="Label schema; default: the labels of the project."),
-]
-OpenAIEndpoint = Annotated[
-    str, typer.Option(metavar="URL", help="Address of the Azure OpenAI resource. [AZURE_OPENAI_ENDPOINT]")
-]
-Glob = Annotated[str, typer.Option(metavar="GLOB", help="Which texts of the container, by name.")]
-OnlyUnlabeled = Annotated[
-    bool, typer.Option("--only-unlabeled", help="Leave out texts that have labels in the project.")
-]
-Entities = Annotated[str, typer.Option(metavar="A,B", help="Only these entity labels of the schema.")]
-Upload = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Upload the .txt files of this folder to the container first.")
-]
 
 
 @app.callback()
@@ -80,64 +32,7 @@ def azure() -> None:
     """Work with projects of Azure Language (custom NER, text classification)."""
 
 
-@app.command("auto-label")
-def auto_label(
-    endpoint: Endpoint,
-    project: Project,
-    container: Container,
-    deployment: Deployment,
-    schema: OptionalSchema = None,
-    openai_endpoint: OpenAIEndpoint = "",
-    documents: Glob = "*",
-    limit: arg.Limit = None,
-    only_unlabeled: OnlyUnlabeled = False,
-    entities: Entities = "",
-    upload: Upload = None,
-    storage_account: Account = "",
-    texts: Texts = None,
-    entra: Entra = False,
-    existing: Existing = "merge",
-    min_confidence: MinConfidence = None,
-    test_share: TestShare = None,
-    language: Language = "en-us",
-    labeler: arg.Labeler = "azure-openai",
-    option: arg.Options = [],
-    max_cost: arg.MaxCost = None,
-    max_total_tokens: arg.MaxTotal = None,
-    requests_per_minute: arg.RequestPace = None,
-    tokens_per_minute: arg.TokenPace = None,
-    api_version: ApiVersion = "2023-04-01",
-    dry_run: DryRun = False,
-    out: Kept = None,
-) -> None:
-    """Label the texts of a container, import the labels, and prove that they stand there.
-
-    Run the same command again to go on after an interruption. A dry run labels (and pays), but imports nothing.
-    """
-    pace = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-    limits = arg.settings(Limits, max_cost=max_cost, max_total_tokens=max_total_tokens, **pace)
-    storage = access.storage(container, storage_account, texts, entra=entra)
-    where: dict[str, Any] = {"project": project, "container": container, "storage": storage}
-    where |= {"existing": existing, "directory": out}
-    how: dict[str, Any] = {"language": language, "dry_run": dry_run, "test_share": test_share}
-    how["min_confidence"] = min_confidence
-    with access.client(endpoint, entra=entra, api_version=api_version) as client:
-        wanted = _schema(client, project, schema, entities)
-        made = AzureLanguageExporter(
-            endpoint, schema=wanted, client=client, create_container=upload is not None, **where, **how
-        )
-        options = [*option, "entra=yes"] if entra and labeler == "azure-openai" else option
-        asked = keys.labeler(labeler, wanted, deployment, openai_endpoint, options)
-        chosen: dict[str, Any] = {"documents": documents, "limit": limit, "upload": upload}
-        done = run_auto_label(asked, made, limits=limits, only_unlabeled=only_unlabeled, **chosen)
-    if done.export is not None:
-        _show(done.export)
-    report.finish(done.result)
-
-
-def _schema(client: AzureLanguageClient, project: str, file: Path | None, entities: str) -> LabelSchema:
-    schema = project_schema(client, project) if file is None else LabelSchema.from_file(file)
-    return only_entities(schema, arg.listed(entities)) if entities else schema
+app.command("auto-label")(auto_label)
 
 
 @app.command("import")
@@ -145,19 +40,25 @@ def import_labels(
     predicted: Annotated[
         Path, typer.Argument(metavar="PREDICTED", help="A saved run, or a file of the jsonl exporter.")
     ],
-    endpoint: Endpoint,
-    project: Project,
-    container: Container,
+    endpoint: opt.Endpoint,
+    project: opt.Project,
+    container: opt.Container,
     schema: arg.SchemaFile,
-    storage_account: Account = "",
-    texts: Texts = None,
-    entra: Entra = False,
-    existing: Existing = "refuse",
-    min_confidence: MinConfidence = None,
-    language: Language = "en-us",
-    api_version: ApiVersion = "2023-04-01",
-    dry_run: DryRun = False,
-    out: Kept = None,
+    storage_account: opt.Account = "",
+    texts: opt.Texts = None,
+    entra: opt.Entra = False,
+    existing: opt.Existing = "refuse",
+    overwrite_texts: opt.OverwriteTexts = False,
+    min_confidence: opt.MinConfidence = None,
+    only_reviewed: opt.OnlyReviewed = False,
+    overlap: opt.Overlap = "refuse",
+    unfit: opt.Unfit = "refuse",
+    test_share: opt.TestShare = None,
+    split_seed: opt.SplitSeed = 0,
+    language: opt.Language = "en-us",
+    api_version: opt.ApiVersion = "2023-04-01",
+    dry_run: opt.DryRun = False,
+    out: opt.Kept = None,
 ) -> None:
     """Import finished predictions into a project; their texts are uploaded."""
     with access.client(endpoint, entra=entra, api_version=api_version) as client:
@@ -171,27 +72,37 @@ def import_labels(
             directory=out,
             dry_run=dry_run,
             client=client,
+            overwrite_texts=overwrite_texts,
             min_confidence=min_confidence,
+            only_reviewed=only_reviewed,
+            overlap=overlap,
+            unfit=unfit,
+            test_share=test_share,
+            seed=split_seed,
             language=language,
         )
         done = exporter.export(documents.labelled(predicted))
-    _show(done)
+    show(done)
     if done.held_back:
         raise typer.Exit(1)
 
 
 @app.command("export")
 def export_labels(
-    endpoint: Endpoint,
-    project: Project,
+    endpoint: opt.Endpoint,
+    project: opt.Project,
     file: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where to write the project, a labels file.")],
-    container: Annotated[
-        str, typer.Option(metavar="NAME", help="Compare with what was imported; its texts lie in this container.")
-    ] = "",
-    storage_account: Account = "",
-    texts: Texts = None,
-    entra: Entra = False,
-    out: Kept = None,
+    container: opt.OptionalContainer = "",
+    storage_account: opt.Account = "",
+    texts: opt.Texts = None,
+    entra: opt.Entra = False,
+    gold: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the documents whose labels are all people's, as jsonl.")
+    ] = None,
+    classification: Annotated[
+        str, typer.Option(metavar="NAME", help="What your schema calls the question of a classification project.")
+    ] = CLASSIFICATION_NAME,
+    out: opt.Kept = None,
     as_json: arg.AsJson = False,
 ) -> None:
     """Save a project as a labels file; with its texts, show what people changed in our labels."""
@@ -204,26 +115,57 @@ def export_labels(
         store = access.storage(container, storage_account, texts, entra=entra)
         place = out or Path(f"llmlabel-azure-{project}")
         imported = load_imported(manifest_path(place, project), client.endpoint, project).settled(content)
-        found = read_back(content, store, imported)
+        found = read_back(content, store, imported, classification)
+    if gold is not None:
+        written = JsonlExporter(gold).export(found.gold)
+        terminal.line(f"{written.written} document(s) labelled by people → {gold}", error=as_json)
     if as_json:
         terminal.json_line(found.to_records())
         return
-    changed = [item for item in found.items if item.change != "unchanged"]
-    terminal.table(
-        ("document", "change", "imported", "now"),
-        [
-            (item.document_id, item.change, item.before[0] if item.before else "", item.after[0] if item.after else "")
-            for item in changed
-        ],
-    )
+    rows = [
+        (item.document_id, item.change, item.before[0] if item.before else "", item.after[0] if item.after else "")
+        for item in found.items
+        if item.change != "unchanged"
+    ]
+    if rows:
+        terminal.table(("document", "change", "imported", "now"), rows)
     terminal.line(str(found))
+
+
+@app.command()
+def upload(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The .txt files of this folder.")],
+    container: opt.Container,
+    storage_account: opt.Account = "",
+    texts: opt.Texts = None,
+    entra: opt.Entra = False,
+    overwrite_texts: opt.OverwriteTexts = False,
+) -> None:
+    """Upload texts to a container, which is made if it is absent; equal ones are skipped."""
+    store = access.storage(container, storage_account, texts, entra=entra)
+    written = upload_folder(store, folder, create=True, overwrite=overwrite_texts)
+    terminal.line(f"{container}: {written} text(s) uploaded")
+
+
+@app.command("schema")
+def read_schema(
+    endpoint: opt.Endpoint,
+    project: opt.Project,
+    file: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where to write the schema, YAML or JSON.")],
+    api_version: opt.ApiVersion = "2023-04-01",
+    entra: opt.Entra = False,
+) -> None:
+    """Write the labels of a project as a label schema, to add definitions and examples to."""
+    with access.client(endpoint, entra=entra, api_version=api_version) as client:
+        project_schema(client, project).to_file(file)
+    terminal.line(f"{project}: labels written → {file}")
 
 
 @app.command()
 def restore(
     backup: Annotated[Path, typer.Argument(metavar="BACKUP", help="A file of the backups folder.")],
-    endpoint: Endpoint,
-    entra: Entra = False,
+    endpoint: opt.Endpoint,
+    entra: opt.Entra = False,
 ) -> None:
     """Make a project again what it was when a backup was saved; what it is now is saved first."""
     with access.client(endpoint, entra=entra) as client:
@@ -233,14 +175,14 @@ def restore(
 
 @app.command()
 def train(
-    endpoint: Endpoint,
-    project: Project,
+    endpoint: opt.Endpoint,
+    project: opt.Project,
     model: arg.Model,
     manual_split: Annotated[
         bool, typer.Option("--manual-split", help="Evaluate on the documents whose data set is Test.")
     ] = False,
     wait: Annotated[bool, typer.Option(help="Wait for the end of the training.")] = True,
-    entra: Entra = False,
+    entra: opt.Entra = False,
 ) -> None:
     """Train a model on a project's labels; Azure charges for it."""
     evaluation = {"kind": "manual"} if manual_split else None
@@ -251,11 +193,11 @@ def train(
 
 @app.command()
 def deploy(
-    endpoint: Endpoint,
-    project: Project,
+    endpoint: opt.Endpoint,
+    project: opt.Project,
     deployment: Annotated[str, typer.Option(metavar="NAME", help="What to call the deployment.")],
     model: arg.Model,
-    entra: Entra = False,
+    entra: opt.Entra = False,
 ) -> None:
     """Make a trained model callable under a deployment name."""
     with access.client(endpoint, entra=entra) as client:
@@ -264,25 +206,26 @@ def deploy(
 
 @app.command()
 def doctor(
-    endpoint: Endpoint,
-    project: Project,
-    container: Container,
-    storage_account: Account = "",
-    texts: Texts = None,
-    entra: Entra = False,
+    endpoint: opt.Endpoint,
+    project: opt.Project,
+    container: opt.Container,
+    storage_account: opt.Account = "",
+    texts: opt.Texts = None,
+    deployment: Annotated[
+        str, typer.Option(metavar="NAME", help="Ask this Azure OpenAI deployment too, with one tiny request.")
+    ] = "",
+    openai_endpoint: opt.OpenAIEndpoint = "",
+    entra: opt.Entra = False,
 ) -> None:
-    """Look whether address, credential, project and container work; reads only."""
+    """Look whether address, credential, roles, project and container work; changes nothing."""
     with access.client(endpoint, entra=entra) as client:
         checks = examine(client, project, lambda: access.storage(container, storage_account, texts, entra=entra))
-    terminal.table(("check", "", "found"), [(c.name, {True: "ok", False: "FAILED"}[c.ok], c.detail) for c in checks])
-    if not all(check.ok for check in checks):
+    rows: list[tuple[str, bool | None, str]] = [(check.name, check.ok, check.detail) for check in checks]
+    if deployment:
+        options = ["entra=yes"] if entra else []
+        asked = keys.labeler("azure-openai", LabelSchema(entities=["ANY"]), deployment, openai_endpoint, options)
+        rows += [(item.name, item.ok, f"{item.detail}{item.hint and f'; {item.hint}'}") for item in ask(asked)]
+    marks = {True: "ok", False: "FAILED", None: "unknown"}
+    terminal.table(("check", "", "found"), [(name, marks[ok], detail) for name, ok, detail in rows])
+    if any(ok is False for _, ok, _ in rows):
         raise typer.Exit(2)
-
-
-def _show(done: ExportReport) -> None:
-    terminal.line(f"{done.target}: {done.written} written → {done.location}")
-    for note in done.notes:
-        terminal.line(f"{done.target}: {note}")
-    for item in done.held_back:
-        where = f"{item.document_id} ({item.label})" if item.label else item.document_id
-        terminal.line(f"{done.target}: held back {where}: {item.reason}", error=True)

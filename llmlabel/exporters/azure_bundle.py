@@ -21,7 +21,7 @@ from llmlabel.exporters.publish import Workspace, dump, read_manifest
 from llmlabel.platforms.azure_language.labels_file import Project, ProjectKind, project_file, read_labels_file
 from llmlabel.platforms.azure_language.limits import DOCUMENTS_MAX, check_names, text_problem
 from llmlabel.platforms.azure_language.overlaps import OverlapPolicy
-from llmlabel.platforms.azure_language.selection import Selected, Selection, choose_kind
+from llmlabel.platforms.azure_language.selection import Selected, Selection, Unfit, choose_kind
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Document, ExportReport, LabeledDocument
 
@@ -55,6 +55,8 @@ class AzureLanguageBundleExporter(Exporter):
         seed: Changes which documents are for testing.
         description: Description of the project.
         settings: Settings of the project (``confidenceThreshold``); None leaves the field out.
+        unfit: What to do about labelled documents that Azure does not take (a text or an entity too long, an
+            overlap): ``"refuse"`` the batch and name them all, or ``"hold_back"`` them.
 
     Raises:
         ConfigurationError: A name, a label or the language is not accepted by Azure Language, or the kind is not
@@ -82,6 +84,7 @@ class AzureLanguageBundleExporter(Exporter):
         seed: int = 0,
         description: str = "",
         settings: Mapping[str, float] | None = {},
+        unfit: Unfit = "refuse",
     ) -> None:
         self.directory = Path(directory)
         self.schema = schema
@@ -98,6 +101,7 @@ class AzureLanguageBundleExporter(Exporter):
         self.seed = seed
         self.description = description
         self.settings = settings
+        self.unfit = unfit
         self.selection = Selection(
             project_kind=self.project_kind,
             classification=self.classification,
@@ -107,6 +111,7 @@ class AzureLanguageBundleExporter(Exporter):
             only_reviewed=only_reviewed,
             test_share=test_share,
             seed=seed,
+            unfit=unfit,
         )
         self._outcomes = included(self.include)
         check_names(project, container, language, self.labels)
@@ -137,9 +142,12 @@ class AzureLanguageBundleExporter(Exporter):
             target=self.target,
             written=facts.published,
             held_back=tuple(intake.held_back),
-            notes=tuple(facts.notes(intake.outcome_note(), self.multilingual)),
+            notes=(*facts.notes(intake.outcome_note(), self.multilingual), *self._training_notes(facts)),
             location=str(self.directory),
         )
+
+    def _training_notes(self, facts: Facts) -> Iterable[str]:
+        return facts.training.notes()
 
     def _spool(self, labeled: LabeledDocument, selected: Selected | None, batch: _Batch) -> None:
         """Write one document: its text under a number, its labels and what was held back to files of their own."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from llmlabel.errors import ExportError, ServiceError
-from llmlabel.exporters.publish import dump
+from llmlabel.errors import ServiceError
+from llmlabel.exporters.azure_facts import Training
+from llmlabel.exporters.azure_restore import save_backup
 from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.compare import (
+    Key,
     canonical,
     declared_in,
     differences,
@@ -25,13 +26,11 @@ from llmlabel.platforms.azure_language.imported import (
     ImportedDocument,
     load_imported,
     manifest_path,
-    write_whole,
 )
 from llmlabel.platforms.azure_language.limits import DOCUMENTS_MAX, LABELS_MAX
-from llmlabel.platforms.azure_language.merge import Merged, merge
+from llmlabel.platforms.azure_language.merge import Merged, merge, metadata_problems
 
 Existing = Literal["refuse", "merge", "overwrite"]
-TARGET = "azure-language"
 _SHOWN = 10
 
 
@@ -87,11 +86,13 @@ class ProjectImport:
             return []
         if self.existing == "overwrite":
             return []
-        return [
-            f"project {self.project!r} exists with {len(documents_of(self.before))} document(s), and an import "
-            "replaces all of it; choose existing='merge' to add labels and keep what people did, "
-            "existing='overwrite' to replace it (a backup is kept), or another name"
-        ]
+        return [refused(self.project)]
+
+    def human(self) -> set[str]:
+        """Return the names of the documents that have labels of people, which an import would keep."""
+        if self.before is None or self.existing == "overwrite":
+            return set()
+        return labelled_by_people(self.before, self.imported)
 
     def _fresh(self, *, changes: bool = True) -> Merged:
         """Return the state of a project that holds nothing but our labels."""
@@ -124,11 +125,12 @@ class ProjectImport:
         """
         if not self.changes:
             self._save(pending=False)
-            return [f"project {self.project!r} has these labels already; nothing was imported"]
+            return []
         notes = [f"backup of the project before: {self._backup()}"] if self.before is not None else []
         self._save(pending=True)
         self._check_unchanged()
-        job = self.client.import_project(self.project, self.merged.content)
+        # What is ours was checked; what the project had already stays as it is, whatever it is.
+        job = self.client.import_project(self.project, self.merged.content, check=False)
         found = self.client.export_project(self.project)
         lines = differences(self.merged.content, found)
         if lines:
@@ -143,10 +145,16 @@ class ProjectImport:
         return [*notes, *job.notes(), verified]
 
     def described(self) -> list[str]:
-        """Return what the import changes, in words."""
+        """Return what the import changes, and what the project then lacks for training, in words."""
+        lines = (
+            self._changes_in_words()
+            if self.changes
+            else [f"project {self.project!r} has these labels already; nothing was imported"]
+        )
+        return [*lines, *Training.of(self.merged.content).notes()]
+
+    def _changes_in_words(self) -> list[str]:
         merged = self.merged
-        if not self.changes:
-            return []
         added, replaced = (sum(map(len, part.values())) for part in (merged.added, merged.replaced))
         lines = [
             f"project {self.project!r}: {'new' if self.before is None else self.existing}; {added} label(s) in "
@@ -164,6 +172,24 @@ class ProjectImport:
         if merged.unchanged:
             lines.append(f"{merged.unchanged} label(s) of an earlier import were found unchanged (review unknown)")
         return lines
+
+    def changed(self) -> Iterator[str]:
+        """Yield one line of JSON for each document that changes: labels added, replaced, and held back with reasons."""
+        merged = self.merged
+        held: dict[str, list[dict[str, Any]]] = {}
+        for name, key, reason in merged.held:
+            held.setdefault(name, []).append({**_label(key), "reason": reason})
+        for name in dict.fromkeys([*merged.added, *merged.replaced, *held]):
+            yield json.dumps(
+                {
+                    "id": self.ids[name],
+                    "location": name,
+                    "added": _labels(merged.added.get(name, ())),
+                    "replaced": _labels(merged.replaced.get(name, ())),
+                    "held_back": held.get(name, []),
+                },
+                ensure_ascii=False,
+            )
 
     def _check_unchanged(self) -> None:
         now = None if self.client.project(self.project) is None else self.client.export_project(self.project)
@@ -183,42 +209,48 @@ class ProjectImport:
 
     def _backup(self) -> Path:
         assert self.before is not None
-        return save_backup(self.directory, self.project, self.before)
+        return save_backup(self.directory, self.project, self.before, self.imported)
 
 
-def save_backup(directory: Path, project: str, content: Mapping[str, Any]) -> Path:
-    """Write an exported project to a new file and return its path."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    path = directory / "backups" / f"{project}-{stamp}.json"
-    write_whole(path, dump(content))
-    return path
-
-
-def restore(client: AzureLanguageClient, backup: str | Path, *, directory: str | Path | None = None) -> list[str]:
-    """Import a backup, replacing the project by what it was then; what it is now is saved first.
+def preflight(
+    client: AzureLanguageClient, project: str, metadata: Mapping[str, str], directory: Path, existing: Existing
+) -> list[str]:
+    """Return what forbids any import into a project, as far as that is known before there are labels.
 
     Args:
         client: Talks to the service.
-        backup: A file that ``AzureLanguageExporter`` saved, or any labels file with its project's name.
-        directory: Where to save the present state; default: beside the backup's folder.
-
-    Raises:
-        ExportError: The file is not a labels file of a project.
-        ServiceError: The service refused it.
+        project: Name of the project.
+        metadata: Its kind and container as they are to be.
+        directory: Where the manifest lies.
+        existing: What to do if there is such a project.
     """
-    place = Path(backup)
-    try:
-        content = json.loads(place.read_bytes())
-        project = str(content["metadata"]["projectName"])
-        documents = documents_of(content)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise ExportError(TARGET, [f"{place.name}: not a readable labels file of a project"]) from None
-    notes = []
-    if client.project(project) is not None:
-        saved = save_backup(Path(directory or place.parent.parent), project, client.export_project(project))
-        notes.append(f"backup of the project before: {saved}")
-    job = client.import_project(project, content)
-    lines = differences(content, client.export_project(project))
-    if lines:
-        raise ServiceError(f"Azure Language: project {project!r} does not hold what was restored: {lines[0]}")
-    return [*notes, *job.notes(), f"project {project!r} restored: {len(documents)} document(s)"]
+    imported = load_imported(manifest_path(directory, project), client.endpoint, project)
+    found = client.project(project)
+    if found is None:
+        return []
+    if existing == "merge":
+        return metadata_problems(found, metadata)
+    known = bool(imported.documents or imported.pending)
+    return [refused(project)] if existing == "refuse" and not known else []
+
+
+def refused(project: str) -> str:
+    """Return why a project that exists is not written."""
+    return (
+        f"project {project!r} exists, and an import replaces all of it; choose existing='merge' to add labels and keep "
+        "what people did, existing='overwrite' to replace it (a backup is kept), or another name"
+    )
+
+
+def labelled_by_people(content: Mapping[str, Any], imported: Imported) -> set[str]:
+    """Return the names of the documents of a project that have labels which are not ours."""
+    ours = {name: set(item.labels) for name, item in imported.documents.items()}
+    return {name for name, entry in documents_of(content).items() if set(keys_of(entry)) - ours.get(name, set())}
+
+
+def _label(key: Key) -> dict[str, Any]:
+    return {"category": key[0]} if key[1] < 0 else {"category": key[0], "offset": key[1], "length": key[2]}
+
+
+def _labels(keys: Iterable[Key]) -> list[dict[str, Any]]:
+    return [_label(key) for key in keys]

@@ -15,17 +15,20 @@ from pydantic import SecretStr
 
 from llmlabel.errors import ConfigurationError, ExportError
 from llmlabel.exporters.azure_bundle import FORMAT, LABELS, REVIEW, AzureLanguageBundleExporter
-from llmlabel.exporters.azure_import import TARGET, Existing, ProjectImport
+from llmlabel.exporters.azure_facts import Facts
+from llmlabel.exporters.azure_import import Existing, ProjectImport, preflight
 from llmlabel.exporters.azure_parts import Part, noted, twice
 from llmlabel.exporters.base import Exporter
 from llmlabel.exporters.jsonl import header
 from llmlabel.exporters.publish import read_manifest
+from llmlabel.platforms.azure_language import TARGET
 from llmlabel.platforms.azure_language.access import TokenCredential
 from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.file_checks import labels_file_problems
+from llmlabel.platforms.azure_language.imported import write_whole
 from llmlabel.platforms.azure_language.labels_file import ProjectKind
 from llmlabel.platforms.azure_language.limits import DOCUMENTS_MAX
-from llmlabel.platforms.azure_language.texts import TextStore, UploadPlan, plan_upload
+from llmlabel.platforms.azure_language.texts import TextStore, UploadPlan, plan_upload, upload
 from llmlabel.schema import LabelSchema
 from llmlabel.types import ExportReport, LabeledDocument
 
@@ -59,8 +62,8 @@ class AzureLanguageExporter(Exporter):
         client: A client of your own, with other settings; never closed here.
         **options: As for ``AzureLanguageBundleExporter`` (``language``, ``classification``, ``overlap``, ``include``,
             ``min_confidence``, ``only_reviewed``, ``multilingual``, ``test_share``, ``seed``, ``description``,
-            ``settings``) and ``AzureLanguageClient`` (``scope``, ``api_version``, ``timeout``, ``job_deadline``,
-            ``on_progress``, …).
+            ``settings``, ``unfit``) and ``AzureLanguageClient`` (``scope``, ``api_version``, ``timeout``,
+            ``job_deadline``, ``on_progress``, …).
 
     Raises:
         ConfigurationError: A name or label that Azure does not accept, no credential, or plain http.
@@ -127,12 +130,37 @@ class AzureLanguageExporter(Exporter):
                 if not part.published:
                     notes.append(f"project {part.work.project!r}: no document with labels, nothing to import")
                     continue
-                notes += part.work.described()
+                notes += [*part.work.described(), *self._changes(part)]
                 notes += [] if self.dry_run else part.work.publish()
             return self._report(parts, notes)
         finally:
-            if self._own_client:
-                self.client.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections that it made; they are opened anew when needed."""
+        if self._own_client:
+            self.client.close()
+
+    def preflight(self) -> None:
+        """Look, before anything is paid for, whether credential, project and container will do.
+
+        Raises:
+            AuthenticationError: A credential is refused.
+            ExportError: No label can be imported like this; all reasons.
+        """
+        wanted = {"projectKind": self.project_kind, "storageInputContainerName": self.container}
+        problems = preflight(self.client, self.project, wanted, self.directory, self.existing)
+        if self.storage is not None and not self.create_container and not self.storage.exists():
+            problems.append(self._no_container)
+        if problems:
+            raise ExportError(self.target, problems)
+
+    @property
+    def _no_container(self) -> str:
+        return (
+            f"container {self.container!r} is not there; create it in the storage account that is linked to the "
+            "Language resource, or create_container=True"
+        )
 
     # -- files ------------------------------------------------------------------------------------------------------
 
@@ -147,7 +175,7 @@ class AzureLanguageExporter(Exporter):
             project = self.project if number == 1 else f"{self.project}-{number}"
             folder = self.directory / ("bundle" if number == 1 else f"bundle-{number}")
             locations: dict[str, str] = {}
-            exporter = AzureLanguageBundleExporter(folder, project=project, **self._bundle)
+            exporter = _Bundle(folder, project=project, **self._bundle)
             spool = self.directory / f"{folder.name}-{_PREDICTIONS}"
             unfinished = spool.with_name(f".{spool.name}.partial")
             try:
@@ -192,16 +220,20 @@ class AzureLanguageExporter(Exporter):
         plans = []
         there = self.storage is not None and self.storage.exists()
         if self.storage is not None and not there and not self.create_container:
-            problems.append(
-                f"container {self.container!r} is not there; create it in the storage account that is linked to the "
-                "Language resource, or create_container=True"
-            )
+            problems.append(self._no_container)
         for part in parts:
             plan = UploadPlan(new=tuple(part.names.values()))
             if self.storage is not None and there:
                 plan = plan_upload(self.storage, part.texts(), overwrite=self.overwrite_texts)
             plans.append(plan)
             problems += [*plan.problems, *(part.work.prepare() if part.published else ())]
+            kept = part.work.human() if part.published else set()
+            problems += [
+                f"{name!r}: people labelled the text that would be replaced, and their labels would stand elsewhere; "
+                "give the document another id"
+                for name in plan.different
+                if name in kept and self.overwrite_texts
+            ]
         if problems:
             raise ExportError(self.target, problems)
         return plans
@@ -212,10 +244,16 @@ class AzureLanguageExporter(Exporter):
         if self.create_container:
             self.storage.create()
         for part, plan in zip(parts, plans, strict=True):
-            wanted = {*plan.new, *plan.different}
-            for name, data in part.texts():
-                if name in wanted and not self.storage.write(name, data, overwrite=name in plan.different):
-                    raise ExportError(self.target, [f"{name!r} was stored by somebody else meanwhile; run again"])
+            upload(self.storage, part.texts(), plan)
+
+    def _changes(self, part: Part) -> list[str]:
+        """Write what changes label by label to a file, and return a note that names it."""
+        lines = list(part.work.changed()) if part.work.changes else []
+        if not lines:
+            return []
+        path = self.directory / f"changes-{part.work.project}.jsonl"
+        write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+        return [f"label by label: {path}"]
 
     def _texts_note(self, plan: UploadPlan) -> list[str]:
         if self.storage is None:
@@ -245,7 +283,15 @@ class AzureLanguageExporter(Exporter):
 
 AzureLanguageStudioExporter = AzureLanguageExporter
 
+
+class _Bundle(AzureLanguageBundleExporter):
+    """The files of one project; what training needs is told of the project as it will be, not of our part of it."""
+
+    def _training_notes(self, facts: Facts) -> Iterable[str]:
+        return () if facts.published else facts.training.notes()
+
+
 _BUNDLE_OPTIONS = (
     "language", "classification", "overlap", "include", "min_confidence", "only_reviewed", "multilingual",
-    "test_share", "seed", "description", "settings",
+    "test_share", "seed", "description", "settings", "unfit",
 )  # fmt: skip

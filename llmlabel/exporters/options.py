@@ -29,6 +29,7 @@ _AZURE = (
     "test_share",
     "seed",
     "description",
+    "unfit",
 )
 _KILI = ("offset_unit", "include", "only_reviewed", "confidence", "model_name")
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from llmlabel.engine import run_sync
-from llmlabel.errors import ConfigurationError, ExportError, SourceError
+from llmlabel.errors import ConfigurationError, ExportError, LLMLabelError, SourceError
+from llmlabel.exporters.azure_import import labelled_by_people
 from llmlabel.exporters.azure_language import AzureLanguageExporter
 from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
+from llmlabel.platforms.azure_language import TARGET
 from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.compare import documents_of, keys_of
+from llmlabel.platforms.azure_language.imported import load_imported, manifest_path
 from llmlabel.platforms.azure_language.labels_file import read_labels_file
-from llmlabel.platforms.azure_language.texts import TextStore, plan_upload, read_documents
+from llmlabel.platforms.azure_language.texts import FolderTexts, TextStore, plan_upload, read_documents
+from llmlabel.platforms.azure_language.texts import upload as upload_texts
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Document, ExportReport, Failure, Prediction, Rejected, Value
 
@@ -26,14 +30,17 @@ JOURNAL, RUN = "journal.sqlite", "run.jsonl"
 
 
 class AutoLabelled(Value):
-    """What ``auto_label`` did: the run, and what was imported (None when the run stopped early)."""
+    """What ``auto_label`` did: the run, and what was imported (None when the run stopped, or had nothing to do)."""
 
     result: RunResult
     export: ExportReport | None = None
 
     def __str__(self) -> str:
         if self.export is None:
-            return f"{self.result}\nnothing was imported: the run stopped early; run again to go on"
+            reason = (
+                "the run stopped early; run again to go on" if self.result.stopped else "nothing was to be labelled"
+            )
+            return f"{self.result}\nnothing was imported: {reason}"
         notes = "".join(f"\n  {note}" for note in self.export.notes)
         return f"{self.result}\nimported: {self.export.written} document(s) into {self.export.location}{notes}"
 
@@ -51,7 +58,8 @@ def auto_label(
 ) -> AutoLabelled:
     """Label the texts of a container and import the labels; run again after an interruption, it goes on.
 
-    Every answer is kept in a journal in the exporter's directory before it is used, so nothing is asked twice.
+    Every answer is kept in a journal in the exporter's directory before it is used, so nothing is asked twice. What
+    cannot work (a wrong key, another project kind, no container) is found before anything is asked.
 
     Args:
         labeler: Asks the model; made with ``exporter.schema``.
@@ -59,40 +67,62 @@ def auto_label(
         documents: Which texts, by name, such as ``"contract-*.txt"``.
         limit: How many at most, in order of name.
         only_unlabeled: Whether to leave out documents that have labels in the project.
-        upload: A folder of ``.txt`` files to upload to the container first; equal ones are skipped.
+        upload: A folder of ``.txt`` files to upload to the container first; equal ones are skipped, another text of
+            the same name is an error unless the exporter has ``overwrite_texts``.
         max_filtered_share: Stop when more than this share of (at least 10) documents meets the content filter: that
             points at the prompt, not at the documents. None never stops.
         **settings: As for ``Pipeline``: ``asking``, ``limits``, ``journal``, ``progress``, ``resolver``, …
 
     Raises:
-        ConfigurationError: The exporter has no storage, or another schema than the labeler.
+        ConfigurationError: The exporter has no storage, or another schema than the labeler; a wrong setting.
+        AuthenticationError: The service or the storage refuses the credential.
         SourceError: There is no such container, or no text in it that fits.
-        ExportError: The labels cannot be imported; its ``result`` attribute holds the finished run.
+        ExportError: The labels cannot be imported; the ``result`` attribute holds the run, if it took place.
     """
-    store = exporter.storage
-    if store is None:
+    if exporter.storage is None:
         raise ConfigurationError("auto_label needs an exporter with storage=: that is where the texts are read")
     if labeler.schema.fingerprint != exporter.schema.fingerprint:
         raise ConfigurationError("labeler and exporter have different schemas; make the labeler with exporter.schema")
-    if upload is not None:
-        upload_folder(store, upload, create=exporter.create_container, overwrite=exporter.overwrite_texts)
-    done = labelled_locations(exporter.client, exporter.project) if only_unlabeled else frozenset()
-    found = list(islice(_chosen(read_documents(store, documents), done), limit))
-    if not found:
-        raise SourceError(f"{store!r}: no .txt at its root fits {documents!r}" + (" and is unlabelled" if done else ""))
-    exporter.directory.mkdir(parents=True, exist_ok=True)
-    settings.setdefault("journal", exporter.directory / JOURNAL)
-    with Pipeline(labeler, **settings) as pipeline:
-        result = run_sync(_run(pipeline, found, max_filtered_share))
-    result.save(exporter.directory / RUN)
-    if result.stopped and not pipeline.publish_stopped:
-        return AutoLabelled(result=result)
+    if max_filtered_share is not None and not 0 <= max_filtered_share <= 1:
+        raise ConfigurationError(f"max_filtered_share: expected a number from 0 to 1, found {max_filtered_share!r}")
+    try:
+        exporter.preflight()
+        store = exporter.storage if upload is None else _stored(exporter, exporter.storage, Path(upload))
+        done = labelled_locations(exporter.client, exporter.project) if only_unlabeled else frozenset()
+        found = list(read_documents(store, documents, without=done, limit=limit))
+        if not found and any(fnmatchcase(name, documents) for name in done):
+            note = f"every text that fits {documents!r} has labels in project {exporter.project!r} already"
+            return AutoLabelled(result=RunResult(notes=(note,)))
+        if not found:
+            raise SourceError(f"{store!r}: no .txt at its root fits {documents!r}")
+        exporter.directory.mkdir(parents=True, exist_ok=True)
+        settings.setdefault("journal", exporter.directory / JOURNAL)
+        with Pipeline(labeler, **settings) as pipeline:
+            result = run_sync(_run(pipeline, found, max_filtered_share))
+        result.save(exporter.directory / RUN)
+        if result.stopped and not pipeline.publish_stopped:
+            return AutoLabelled(result=result)
+        return _exported(exporter, result)
+    finally:
+        exporter.close()
+
+
+def _exported(exporter: AzureLanguageExporter, result: RunResult) -> AutoLabelled:
     try:
         report = exporter.export(result.predictions)
-    except ExportError as error:
+    except LLMLabelError as error:
         error.result = result  # type: ignore[attr-defined]  # nothing that was paid for is lost
         raise
     return AutoLabelled(result=result.model_copy(update={"exports": (report,)}), export=report)
+
+
+def _stored(exporter: AzureLanguageExporter, store: TextStore, folder: Path) -> TextStore:
+    """Upload a folder and return where to read the texts: in a dry run the folder itself, for nothing is uploaded."""
+    if exporter.dry_run:
+        return FolderTexts(folder)
+    kept = _labelled_by_people(exporter) if exporter.overwrite_texts else frozenset()
+    _upload(store, folder, exporter.create_container, exporter.overwrite_texts, kept)
+    return store
 
 
 def upload_folder(store: TextStore, folder: str | Path, *, create: bool = False, overwrite: bool = False) -> int:
@@ -102,20 +132,31 @@ def upload_folder(store: TextStore, folder: str | Path, *, create: bool = False,
         SourceError: The folder is not there, or holds no ``.txt``.
         ExportError: A stored text of the same name differs; nothing was uploaded.
     """
-    place = Path(folder)
-    files = sorted(path for path in place.glob("*.txt") if path.is_file())
+    return _upload(store, Path(folder), create, overwrite, frozenset())
+
+
+def _upload(store: TextStore, folder: Path, create: bool, overwrite: bool, kept: Collection[str]) -> int:
+    """Upload a folder; ``kept`` are the texts that may not be replaced, because people labelled them."""
+    files = sorted(path for path in folder.glob("*.txt") if path.is_file())
     if not files:
-        raise SourceError(f"{place}: no .txt file to upload", path=str(place))
+        raise SourceError(f"{folder}: no .txt file to upload", path=str(folder))
     if create:
         store.create()
     plan = plan_upload(store, ((path.name, path.read_bytes()) for path in files), overwrite=overwrite)
-    if plan.problems:
-        raise ExportError("azure-language", plan.problems)
-    wanted = {*plan.new, *plan.different}
-    for path in files:
-        if path.name in wanted and not store.write(path.name, path.read_bytes(), overwrite=path.name in plan.different):
-            raise ExportError("azure-language", [f"{path.name!r} was stored by somebody else meanwhile; run again"])
-    return len(wanted)
+    said = "people labelled the text that would be replaced, and their labels would stand elsewhere"
+    problems = [*plan.problems, *(f"{name!r}: {said}; rename the file" for name in plan.different if name in kept)]
+    if problems:
+        raise ExportError(TARGET, problems)
+    return upload_texts(store, ((path.name, path.read_bytes()) for path in files), plan)
+
+
+def _labelled_by_people(exporter: AzureLanguageExporter) -> Collection[str]:
+    client, project = exporter.client, exporter.project
+    if exporter.existing == "overwrite" or client.project(project) is None:
+        return frozenset()
+    content = client.export_project(project)
+    imported = load_imported(manifest_path(exporter.directory, project), client.endpoint, project)
+    return labelled_by_people(content, imported.settled(content))
 
 
 def project_schema(client: AzureLanguageClient, project: str, classification: str = "class") -> LabelSchema:
@@ -153,10 +194,6 @@ def labelled_locations(client: AzureLanguageClient, project: str) -> frozenset[s
     if client.project(project) is None:
         return frozenset()
     return frozenset(name for name, entry in documents_of(client.export_project(project)).items() if keys_of(entry))
-
-
-def _chosen(found: Iterable[Document | Rejected], done: Collection[str]) -> Iterator[Document | Rejected]:
-    return (item for item in found if not isinstance(item, Document) or item.metadata["location"] not in done)
 
 
 async def _run(pipeline: Pipeline, found: list[Document | Rejected], share: float | None) -> RunResult:

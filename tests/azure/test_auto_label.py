@@ -291,7 +291,7 @@ def test_doctor_tells_what_works(
     service: AzureService, sample: Any, cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """
-    The doctor reads only: a good key and folder are ok, a wrong key and an absent folder are not.
+    The doctor changes nothing: a good key and folder are ok, a wrong key and an absent folder are not.
     """
     service.projects["p"] = sample
     where = ("azure", "doctor", "--endpoint", service.url, "--project", "p", "--container", "texts", "--texts")
@@ -300,6 +300,22 @@ def test_doctor_tells_what_works(
     monkeypatch.setenv("AZURE_LANGUAGE_KEY", "f" * 32)
     bad = cli(*where, str(tmp_path / "none"))
 
-    assert (0, 2, 2) == (good.code, good.out.count(" ok "), bad.code)
+    assert (0, 4, 2) == (good.code, good.out.count(" ok "), bad.code)
     assert ("FAILED" in bad.out, "HTTP 401" in bad.out, "is not there" in bad.out) == (True, True, True)
-    assert {"GET"} == {asked.method for asked in service.asked}
+    assert {"p": sample} == service.projects
+
+
+def test_doctor_names_the_missing_role(
+    service: AzureService, sample: dict[str, Any], cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """
+    A credential that may only read fails the check of imports, with the role that is needed.
+    """
+    service.projects["p"] = sample
+    service.fault = lambda asked: Answer(403) if asked.method != "GET" else None
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    where = ("--endpoint", service.url, "--project", "p", "--container", "texts", "--texts", str(tmp_path))
+    found = cli("azure", "doctor", *where)
+
+    assert (2, 1, 3) == (found.code, found.out.count("FAILED"), found.out.count(" ok "))
+    assert "Cognitive Services Language Writer" in found.out

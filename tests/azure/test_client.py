@@ -88,6 +88,46 @@ def test_training_and_deployment_take_the_newest_configuration(client: AzureLang
     )
 
 
+def test_deployment_can_be_looked_at(client: AzureLanguageClient, sample: dict[str, Any]):
+    """
+    A deployment that is not waited for has a state, too.
+    """
+    client.import_project("p", sample)
+    client.train("p", "m")
+    job = client.deploy("p", "live", "m", wait=False)
+    states = [job.status, *(client.deployment_job("p", "live", job.id).status for _ in range(2))]
+
+    assert ["notStarted", "running", "succeeded"] == states
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_right_to_write_is_asked_without_writing(
+    status: int, client: AzureLanguageClient, service: AzureService, sample: dict[str, Any]
+):
+    """
+    Whoever may only read is told apart by a request that cannot be carried out.
+    """
+    client.import_project("p", sample)
+    before = copy.deepcopy(service.projects)
+    assert client.may_write("p")
+    assert client.may_write("absent")
+    service.fault = lambda asked: (
+        Answer(status, {"error": {"code": "x", "message": "no"}}) if asked.method != "GET" else None
+    )
+
+    assert (False, before) == (client.may_write("p"), service.projects)
+
+
+def test_plain_http_goes_past_the_proxy(service: AzureService, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    """
+    A proxy of the environment would be shown the key of a service on this machine.
+    """
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with AzureLanguageClient(service.url, api_key=KEY, clock=clock) as client:
+        assert client.project("p") is None
+
+
 def test_training_can_be_looked_at_and_cancelled(client: AzureLanguageClient, sample: dict[str, Any]):
     """
     A training job that is not waited for has a state, and can be stopped.
@@ -197,7 +237,7 @@ def test_kind_mismatch_has_its_hint(client: AzureLanguageClient, sample: dict[st
     sample["metadata"]["projectKind"] = "CustomSingleLabelClassification"
 
     with pytest.raises(ServiceError, match=r"must match the assets.*hint: metadata.projectKind and assets.projectKind"):
-        client.import_project("p", sample)
+        client.import_project("p", sample, check=False)
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
@@ -364,7 +404,7 @@ def test_service_of_the_tests_refuses_what_is_wrong(shared: Path, clock: Clock):
     """
     with AzureService(shared) as service:
         with AzureLanguageClient(service.url, api_key=KEY, clock=clock) as client, pytest.raises(ServiceError):
-            client.import_project("p", {"metadata": {"projectName": "p"}})
+            client.import_project("p", {"metadata": {"projectName": "p"}}, check=False)
         noted = list(service.violations)
         service.violations.clear()
 

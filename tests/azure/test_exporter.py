@@ -25,7 +25,7 @@ from llmlabel import (
     Provenance,
     ServiceError,
 )
-from llmlabel.exporters.azure_import import restore
+from llmlabel.exporters.azure_restore import restore
 from llmlabel.exporters.jsonl import read_jsonl
 from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.compare import documents_of, keys_of

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import datetime
 import gc
-import ipaddress
 import pickle
 import ssl
 import subprocess
@@ -19,6 +17,7 @@ import pytest
 
 from llmlabel import ConfigurationError, OpenAILabeler, ServiceError, TransportError
 from tests.labelers.conftest import SCHEMA, prompt
+from tests.servers.certificate import self_signed
 from tests.servers.openai_server import OpenAIServer, Reply, chat_body
 from tests.servers.proxy import Proxy
 
@@ -44,33 +43,10 @@ def proxy() -> Iterator[Proxy]:
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS context for 127.0.0.1, and the file of the authority that signed it."""
-    x509 = pytest.importorskip("cryptography.x509", reason="needs cryptography to make a certificate")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    today = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    made = self_signed(tmp_path_factory.mktemp("tls"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
-    return context, folder / "ca.pem"
+    context.load_cert_chain(made.authority, made.key)
+    return context, made.authority
 
 
 # -- proxies and certificates

@@ -164,7 +164,7 @@ class AzureService:
                 return self._page(asked, list(self.deployments.get(name, {}).values()))
             case ("PUT", name, "deployments", deployment):
                 return self._deploy(name, deployment, json.loads(asked.body))
-            case ("POST", name, "train", "jobs", job, ":cancel"):
+            case ("POST", name, "train", "jobs", job, ":cancel") if job in self._jobs:
                 self._jobs[job]["steps"] = ["cancelling", "cancelled"]
                 return Answer(202, None, {"Operation-Location": self._place(f"{name}/train/jobs", job)})
             case ("GET", _, "export", "jobs", job, "result"):

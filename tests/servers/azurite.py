@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import socket
@@ -12,6 +14,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Self
+
+from tests.servers.certificate import Certificate
 
 VERSION = "3.35.0"
 ACCOUNT = "devstoreaccount1"
@@ -42,7 +46,14 @@ def _entry(folder: Path) -> Path:
 
 
 class Azurite:
-    """``with Azurite() as azurite:`` runs an empty blob service on a free port of this machine."""
+    """``with Azurite() as azurite:`` runs an empty blob service on a free port of this machine.
+
+    Args:
+        certificate: Serve over https with it, and take Entra ID tokens (``token``) too.
+    """
+
+    def __init__(self, certificate: Certificate | None = None) -> None:
+        self.certificate = certificate
 
     def __enter__(self) -> Self:
         home = _home()
@@ -54,6 +65,9 @@ class Azurite:
             self.port = free.getsockname()[1]
         flags = ("--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck")
         command = ["node", str(_entry(home)), "--blobHost", "127.0.0.1", "--blobPort", str(self.port), *flags]
+        if self.certificate is not None:
+            paths = ("--cert", str(self.certificate.authority), "--key", str(self.certificate.key))
+            command += ["--oauth", "basic", *paths]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
         return self
@@ -77,12 +91,29 @@ class Azurite:
     @property
     def account_url(self) -> str:
         """Address of the account."""
-        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+        return account_url(self.port, "http" if self.certificate is None else "https")
 
     @property
     def connection_string(self) -> str:
         """What a client needs, key included."""
-        return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
-            f"BlobEndpoint={self.account_url};"
-        )
+        return connection_string(self.account_url)
+
+
+def account_url(port: int, scheme: str = "http") -> str:
+    """Return the address of the emulator's account at a port of this machine."""
+    return f"{scheme}://127.0.0.1:{port}/{ACCOUNT}"
+
+
+def connection_string(url: str) -> str:
+    """Return a connection string of the emulator's account at an address."""
+    protocol = url.split(":", maxsplit=1)[0]
+    return f"DefaultEndpointsProtocol={protocol};AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};BlobEndpoint={url};"
+
+
+def token(audience: str = "https://storage.azure.com", seconds: int = 3600) -> str:
+    """Return a token as Entra ID makes them; the emulator looks at audience, issuer and times, not at the signature."""
+    now = int(time.time())
+    claims = {"aud": audience, "iss": "https://sts.windows.net/tenant/", "iat": now - 60, "nbf": now - 60}
+    parts = ({"alg": "none", "typ": "JWT"}, {**claims, "exp": now + seconds})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "signature"])

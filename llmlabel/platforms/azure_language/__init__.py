@@ -1,1 +1,4 @@
 """Azure Language: labels files, both ways."""
+
+TARGET = "azure-language"
+"""What reports and errors call the platform."""

@@ -23,6 +23,7 @@ from llmlabel.platforms.azure_language.limits import CONTAINER_NAME
 from llmlabel.platforms.azure_language.texts import StoredText, md5
 
 if TYPE_CHECKING:
+    from azure.core.pipeline.transport import HttpTransport
     from azure.storage.blob import ContainerClient
 
 CONNECTION_VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
@@ -50,8 +51,10 @@ class BlobTexts:
         account_url: Address of the storage account, ``https://NAME.blob.core.windows.net``.
         credential: Its key, a SAS (without ``?``), or an Entra ID credential.
         connection_string: Instead of both; default: the environment variable ``AZURE_STORAGE_CONNECTION_STRING``.
+        audience: What an Entra ID credential's tokens are for; default: storage of the public cloud.
         api_version: Version of the storage service, for emulators that know older ones only.
         retries: How often a request that failed is sent again.
+        transport: An ``azure.core`` transport of your own (a proxy, another certificate authority).
 
     Raises:
         ConfigurationError: No account, or one that would be reached by plain http on another machine.
@@ -65,8 +68,10 @@ class BlobTexts:
         account_url: str | None = None,
         credential: str | SecretStr | TokenCredential | None = None,
         connection_string: str | SecretStr | None = None,
+        audience: str | None = None,
         api_version: str | None = None,
         retries: int = 3,
+        transport: HttpTransport[Any, Any] | None = None,
     ) -> None:
         if not CONTAINER_NAME.fullmatch(container):
             raise ConfigurationError(f"container: not a name of a blob container: {container!r}")
@@ -77,9 +82,9 @@ class BlobTexts:
             raise ConfigurationError(
                 f"give account_url= (with credential=) or connection_string= (or {CONNECTION_VARIABLE}), one of them"
             )
+        given = {"audience": audience, "api_version": api_version, "transport": transport}
         more: dict[str, Any] = {"permit_redirects": False, "logging_enable": False, "retry_total": retries}
-        if api_version is not None:
-            more["api_version"] = api_version
+        more |= {name: value for name, value in given.items() if value is not None}
         if connection_string is not None:
             self._client = _from_connection_string(_plain(connection_string), container, more)
         else:
@@ -89,7 +94,18 @@ class BlobTexts:
 
     def exists(self) -> bool:
         """Return whether the container is there."""
-        return bool(self._call("look for the container", self._client.exists))
+
+        def look() -> bool:
+            from azure.core.exceptions import ResourceNotFoundError
+
+            # Listing, for a SAS of a container may not ask for the container's properties.
+            try:
+                next(self._client.list_blobs(results_per_page=1).by_page(), None)
+            except ResourceNotFoundError:
+                return False
+            return True
+
+        return self._call("look for the container", look)
 
     def create(self) -> None:
         """Make the container if it is absent."""
@@ -125,6 +141,28 @@ class BlobTexts:
         # A retry after a lost answer finds its own blob.
         return bool(self._call(f"upload {name!r}", upload, taken=False)) or self.read(name) == data
 
+    def may_write(self) -> bool:
+        """Return whether the credential may upload; asks under a condition that never holds, so nothing is written.
+
+        Raises:
+            LabelerError: The storage did not say.
+        """
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        def ask() -> bool:
+            condition: dict[str, Any] = {"etag": '"0x0"', "match_condition": MatchConditions.IfNotModified}
+            try:
+                self._client.upload_blob("llmlabel-doctor.txt", b"", overwrite=True, **condition)
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return True
+            return True
+
+        try:
+            return self._call("ask to upload", ask)
+        except AuthenticationError:
+            return False
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -133,20 +171,33 @@ class BlobTexts:
         """Return what ``call`` returns, or ``taken`` where something of this name is there already."""
         from azure.core.exceptions import AzureError, ResourceExistsError
 
+        failure: LabelerError
         try:
             return call()
         except ResourceExistsError as error:
             if taken is not ...:
                 return taken  # type: ignore[no-any-return]  # the caller's own value
             failure = self._failure(action, error)
+        except _NoTokenError as error:
+            failure = AuthenticationError(
+                f"Azure Storage: the Entra ID credential gave no token for {self.account}: {error}; sign in "
+                "(az login), or check the identity",
+                fatal=True,
+            )
         except AzureError as error:
             failure = self._failure(action, error)
         # Azure's errors hold the request with its headers, and their messages parts of signatures: not chained.
         raise failure
 
     def _failure(self, action: str, error: Any) -> LabelerError:
-        status, code = getattr(error, "status_code", None), str(getattr(error, "error_code", None) or "")
+        from azure.core.exceptions import ClientAuthenticationError
+
+        status, code = getattr(error, "status_code", None), getattr(error, "error_code", None) or ""
+        code = str(getattr(code, "value", code))
         head = f"Azure Storage: {action} in container {self.container!r} of {self.account}: "
+        if status is None and isinstance(error, ClientAuthenticationError):
+            said = "the request cannot be signed; the key is not one of a storage account, copy it again"
+            return AuthenticationError(f"{head}{said}", fatal=True)
         if status is None:
             return TransportError(f"{head}{type(error).__name__}", retryable=True)
         said = f"HTTP {status} {code}".strip()
@@ -160,6 +211,29 @@ class BlobTexts:
 
     def __repr__(self) -> str:
         return f"BlobTexts({self.container!r}, account={self.account!r})"
+
+
+class _NoTokenError(Exception):
+    """A credential gave no token; says what kind of error it raised, without its words: they may hold secrets."""
+
+
+class _Credential:
+    """A user's Entra ID credential as Azure's clients call it, its errors without their words.
+
+    Args:
+        given: The credential.
+    """
+
+    def __init__(self, given: TokenCredential) -> None:
+        self._given = given
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        failure = ""
+        try:
+            return self._given.get_token(*scopes, **options)
+        except Exception as error:  # whatever a credential raises
+            failure = f"it raised {type(error).__name__}"
+        raise _NoTokenError(failure)
 
 
 def _page(pages: Iterator[Any]) -> list[Any] | None:
@@ -206,6 +280,10 @@ def _from_url(
     account = checked_endpoint(url, "account_url")
     if credential is None:
         raise ConfigurationError("credential: expected a key, a SAS or an Entra ID credential of the storage account")
+    if hasattr(credential, "get_token"):
+        if not account.startswith("https:"):
+            raise ConfigurationError("account_url: expected https, for an Entra ID credential is never sent otherwise")
+        return kind(account, container, credential=_Credential(credential), **more)
     secret: Any = credential
     if isinstance(credential, str | SecretStr):
         secret = _plain(credential).strip().removeprefix("?")

@@ -6,27 +6,20 @@ httpx, because Microsoft's SDK exists as a beta only and cannot import on this v
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic import SecretStr
+from llmlabel.errors import AuthenticationError, ExportError, ServiceError
+from llmlabel.platforms.azure_language import TARGET
+from llmlabel.platforms.azure_language.access import same_origin
+from llmlabel.platforms.azure_language.connection import Connection, as_object
+from llmlabel.platforms.azure_language.file_checks import labels_file_problems
+from llmlabel.platforms.azure_language.jobs import Job, job_of
 
-from llmlabel.errors import ServiceError
-from llmlabel.platforms.azure_language.access import SCOPE, Access, TokenCredential, checked_endpoint, same_origin
-from llmlabel.platforms.azure_language.jobs import Job, job_of, wait_for
-from llmlabel.platforms.azure_language.limiter import Clock, MinuteLimiter
-from llmlabel.platforms.azure_language.sending import Reply, Sender, pause_before
-
-if TYPE_CHECKING:
-    import httpx
-
-API_VERSION = "2023-04-01"
+_NO_JOB = "00000000-0000-0000-0000-000000000000"
 
 
-class AzureLanguageClient:
+class AzureLanguageClient(Connection):
     """Talks to one Language resource; the credential goes to its origin only.
 
     Args:
@@ -46,33 +39,6 @@ class AzureLanguageClient:
         ConfigurationError: No credential, or plain http to another machine.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        *,
-        api_key: str | SecretStr | None = None,
-        credential: TokenCredential | None = None,
-        scope: str = SCOPE,
-        api_version: str = API_VERSION,
-        timeout: float = 100.0,
-        job_deadline: float = 1800.0,
-        retries: int = 5,
-        on_progress: Callable[[Job], None] | None = None,
-        clock: Clock = time,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self.endpoint = checked_endpoint(endpoint)
-        self.api_version = api_version
-        self.timeout = timeout
-        self.job_deadline = job_deadline
-        self.retries = retries
-        self.on_progress = on_progress
-        self.clock = clock
-        self.transport = transport
-        self._access = Access(api_key, credential, scope)
-        self._limiter = MinuteLimiter(clock)
-        self._http: httpx.Client | None = None
-
     # -- projects ---------------------------------------------------------------------------------------------------
 
     def projects(self) -> Iterator[dict[str, Any]]:
@@ -82,7 +48,7 @@ class AzureLanguageClient:
     def project(self, name: str) -> dict[str, Any] | None:
         """Return the metadata of a project, or None if there is none of this name."""
         reply = self._send("GET", self._url(name), f"project {name!r}", absent=True)
-        return None if reply is None else _object(reply.body)
+        return None if reply is None else as_object(reply.body)
 
     def create_project(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Create a project without labels, or change the settings of one; return its metadata."""
@@ -90,18 +56,28 @@ class AzureLanguageClient:
         reply = self._sent(
             "PATCH", self._url(name), f"create {name!r}", metadata, content_type="application/merge-patch+json"
         )
-        return _object(reply.body)
+        return as_object(reply.body)
 
     def delete_project(self, name: str) -> Job:
         """Delete a project with all its labels and models; the texts stay in their container."""
         return self._job("delete", "DELETE", self._url(name))
 
-    def import_project(self, name: str, content: Mapping[str, Any]) -> Job:
+    def import_project(self, name: str, content: Mapping[str, Any], *, check: bool = True) -> Job:
         """Replace a project by a labels file and wait until that is done.
 
+        Args:
+            name: The project.
+            content: The labels file.
+            check: Whether to refuse a file that breaks a rule of the format before anything is sent. False is for
+                what the service exported itself, which may hold things of people that no rule of ours foresees.
+
         Raises:
+            ExportError: The file breaks rules of the format; all of them, and nothing was sent.
             ServiceError: The service refused the file; with codes, targets and hints.
         """
+        problems = labels_file_problems(content) if check else []
+        if problems:
+            raise ExportError(TARGET, problems)
         return self._job("import", "POST", self._url(name, ":import"), content)
 
     def export_project(self, name: str) -> dict[str, Any]:
@@ -116,7 +92,7 @@ class AzureLanguageClient:
         if not isinstance(where, str):
             raise ServiceError(f"Azure Language: the export job {job.id!r} names no resultUrl")
         reply = self._sent("GET", same_origin(where, self.endpoint, "resultUrl"), f"labels of {name!r}")
-        return _object(reply.body)
+        return as_object(reply.body)
 
     # -- models -----------------------------------------------------------------------------------------------------
 
@@ -124,6 +100,22 @@ class AzureLanguageClient:
         """Return the training configurations of the service, newest first."""
         pages = self._pages("global", "training-config-versions", projectKind=project_kind)
         return sorted((str(item["trainingConfigVersion"]) for item in pages), reverse=True)
+
+    def may_write(self, name: str) -> bool:
+        """Return whether the credential may import and train; asks to stop a training that does not exist.
+
+        Raises:
+            LabelerError: The service did not say.
+        """
+        try:
+            self._sent("POST", self._url(name, "train", "jobs", _NO_JOB, ":cancel"), "ask for the right to write")
+        except AuthenticationError:
+            return False
+        except ServiceError as error:
+            # Whoever may not write is refused before anybody looks for the job.
+            if error.status_code not in {400, 404, 409}:
+                raise
+        return True
 
     def languages(self, project_kind: str) -> list[str]:
         """Return the language codes that the service takes."""
@@ -181,109 +173,15 @@ class AzureLanguageClient:
         """Stop a training job and return its last state."""
         return self._job("training", "POST", self._url(name, "train", "jobs", job_id, ":cancel"), wait=False)
 
-    def deploy(self, name: str, deployment: str, model: str) -> Job:
-        """Make a trained model callable under a deployment name, and wait for it."""
+    def deploy(self, name: str, deployment: str, model: str, *, wait: bool = True) -> Job:
+        """Make a trained model callable under a deployment name; returns when it is, or without ``wait`` at once."""
         url = self._url(name, "deployments", deployment)
-        return self._job("deployment", "PUT", url, {"trainedModelLabel": model})
+        return self._job("deployment", "PUT", url, {"trainedModelLabel": model}, wait=wait)
 
-    # -- life -------------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Close the connections; they are opened anew when needed."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def deployment_job(self, name: str, deployment: str, job_id: str) -> Job:
+        """Return the present state of a deployment job."""
+        url = self._url(name, "deployments", deployment, "jobs", job_id)
+        return job_of("deployment", self._sent("GET", url, f"deployment job {job_id!r}").body)
 
     def __repr__(self) -> str:
         return f"AzureLanguageClient({self.endpoint!r}, api_version={self.api_version!r})"
-
-    # -- requests ---------------------------------------------------------------------------------------------------
-
-    def _url(self, *path: str, **query: str) -> str:
-        base = f"{self.endpoint}/language/authoring/analyze-text/projects"
-        place = "".join(f"/{quote(part, safe=':')}" for part in path if part)
-        asked = "&".join(f"{key}={quote(value)}" for key, value in {"api-version": self.api_version, **query}.items())
-        return f"{base}{place}?{asked}"
-
-    def _pages(self, *path: str, **query: str) -> Iterator[dict[str, Any]]:
-        url: str | None = self._url(*path, **query)
-        while url:
-            body = _object(self._sent("GET", url, "list").body)
-            yield from body.get("value") or ()
-            url = body.get("nextLink")
-            if url:
-                url = same_origin(url, self.endpoint, "nextLink")
-
-    def _job(
-        self, kind: str, method: str, url: str, body: Mapping[str, Any] | None = None, *, wait: bool = True
-    ) -> Job:
-        reply = self._sent(method, url, f"{kind} job", body)
-        place = reply.headers.get("operation-location")
-        if not place:
-            raise ServiceError(f"Azure Language: the {kind} job was accepted without an Operation-Location")
-        status_url = same_origin(place, self.endpoint, "Operation-Location")
-
-        def ask() -> Job:
-            return job_of(kind, self._sent("GET", status_url, f"state of the {kind} job").body)
-
-        if not wait:
-            return ask()
-        return wait_for(ask, clock=self.clock, deadline=self.job_deadline, on_progress=self.on_progress)
-
-    def _sent(
-        self,
-        method: str,
-        url: str,
-        what: str,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-    ) -> Reply:
-        reply = self._send(method, url, what, body, content_type)
-        assert reply is not None
-        return reply
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        what: str,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-        absent: bool = False,
-    ) -> Reply | None:
-        """Send until the service has taken it; a change whose fate is unknown is not repeated."""
-        sender = Sender(self._opened(), self._access, self.timeout)
-        attempt = 0
-        while True:
-            self._limiter.wait(method)
-            found = sender.send(method, url, what, body, content_type)
-            if isinstance(found, Reply):
-                return found
-            if absent and found.status_code == 404:
-                return None
-            pause = pause_before(found, method, attempt)
-            if attempt == self.retries or pause is None:
-                raise found
-            self.clock.sleep(pause)
-            attempt += 1
-
-    def _opened(self) -> httpx.Client:
-        if self._http is None:
-            import httpx
-
-            self._http = httpx.Client(transport=self.transport, follow_redirects=False, timeout=self.timeout)
-        return self._http
-
-
-def _object(body: object) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise ServiceError("Azure Language: expected a JSON object as answer; is this the endpoint of a resource?")
-    return body

@@ -81,13 +81,19 @@ def merge(current: Content, ours: Content, imported: Imported, ids: Mapping[str,
     return merged
 
 
-def _problems(current: Content, ours: Content) -> list[str]:
-    problems = []
+def metadata_problems(current: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return in what the metadata of two projects differ so that labels of one do not fit the other."""
     fields = (("projectKind", "project_kind="), ("storageInputContainerName", "container="))
-    for name, argument in fields:
-        found, wanted = (str(content["metadata"].get(name)) for content in (current, ours))
-        if found.lower() != wanted.lower():
-            problems.append(f"the project has {name} {found!r}, given was {wanted!r}: change {argument}")
+    pairs = [(name, argument, str(current.get(name)), str(ours.get(name))) for name, argument in fields]
+    return [
+        f"the project has {name} {found!r}, given was {wanted!r}: change {argument}"
+        for name, argument, found, wanted in pairs
+        if found.lower() != wanted.lower()
+    ]
+
+
+def _problems(current: Content, ours: Content) -> list[str]:
+    problems = metadata_problems(current["metadata"], ours["metadata"])
     if current.get("stringIndexType", "Utf16CodeUnit") != "Utf16CodeUnit":
         problems.append(f"the project counts in {current['stringIndexType']!r}, expected Utf16CodeUnit")
     return problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from llmlabel.errors import ConfigurationError
 from llmlabel.platforms.azure_language.labels_file import KINDS, DocumentLabels, ProjectKind, document_labels
@@ -12,6 +13,8 @@ from llmlabel.platforms.azure_language.limits import ENTITY_MAX, language_code, 
 from llmlabel.platforms.azure_language.overlaps import OverlapPolicy, dropped, duplicates, overlapping
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Document, LabeledDocument
+
+Unfit = Literal["refuse", "hold_back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,11 @@ class Selection:
     only_reviewed: bool = False
     test_share: float | None = None
     seed: int = 0
+    unfit: Unfit = "refuse"
 
     def __post_init__(self) -> None:
+        if self.unfit not in ("refuse", "hold_back"):
+            raise ConfigurationError(f"unfit: expected refuse or hold_back, found {self.unfit!r}")
         if self.overlap not in ("refuse", "keep_longest", "keep_first"):
             raise ConfigurationError(f"overlap: expected refuse, keep_longest or keep_first, found {self.overlap!r}")
         for name, value in (("min_confidence", self.min_confidence), ("test_share", self.test_share)):
@@ -55,6 +61,8 @@ class Selection:
             return Selected(labeled, withheld=withheld)
         problems = tuple(self._problems(labeled))
         held = self._held(labeled) if self.classification is None else {}
+        if problems and self.unfit == "hold_back":
+            return Selected(labeled, withheld="; ".join(problems))
         if problems:
             return Selected(labeled, held=held, problems=problems)
         staying = {id(entity) for number, entity in enumerate(labeled.entities) if number not in held}
