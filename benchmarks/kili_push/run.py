@@ -14,7 +14,8 @@ import resource
 import time
 from collections import Counter
 
-from llmlabel.exporters.kili import KiliExporter, create_kili_project
+from llmlabel.exporters.kili import KiliExporter
+from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Document, Entity, Prediction
 from tests.servers.kili_stub import KiliStub

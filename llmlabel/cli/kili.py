@@ -19,7 +19,8 @@ from llmlabel.cli import documents, terminal
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation.corrections import corrections
 from llmlabel.exporters.jsonl import header, to_line
-from llmlabel.exporters.kili import KiliExporter, create_kili_project
+from llmlabel.exporters.kili import KiliExporter
+from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.exporters.kili_report import KiliReport
 from llmlabel.schema import LabelSchema
 from llmlabel.sources.kili import KiliSource
