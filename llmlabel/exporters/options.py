@@ -30,7 +30,7 @@ _AZURE = (
     "seed",
     "description",
 )
-_KILI = ("offset_unit", "include", "only_reviewed", "confidence", "model_name")
+_KILI = ("offset_unit", "newlines", "include", "only_reviewed", "confidence", "model_name")
 
 
 def jsonl(schema: LabelSchema, options: Mapping[str, str]) -> JsonlExporter:
