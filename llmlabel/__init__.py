@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from llmlabel.exporters.azure_language import AzureLanguageExporter, AzureLanguageStudioExporter
     from llmlabel.exporters.base import Exporter
     from llmlabel.exporters.jsonl import JsonlExporter, read_jsonl
-    from llmlabel.exporters.kili import KiliExporter, create_kili_project
+    from llmlabel.exporters.kili import KiliExporter
     from llmlabel.exporters.kili_bundle import KiliBundleExporter
+    from llmlabel.exporters.kili_create import create_kili_project
     from llmlabel.exporters.kili_queue import prioritize_kili_assets
     from llmlabel.exporters.kili_report import KiliDocument, KiliReport
     from llmlabel.formats.base import AnswerFormat, Request
@@ -189,7 +190,8 @@ _HOMES = {
     "labelers.recording": "RecordingLabeler",
     "resolvers.exact": "ExactResolver",
     "resolvers.aligned": "AlignedResolver",
-    "exporters.kili": "KiliExporter create_kili_project",
+    "exporters.kili": "KiliExporter",
+    "exporters.kili_create": "create_kili_project",
     "sources.kili": "KiliSource",
     "evaluation.corrections": "Correction Corrections corrections",
     "exporters.kili_bundle": "KiliBundleExporter",

@@ -58,21 +58,25 @@ def labelled(path: Path) -> list[LabeledDocument]:
     Raises:
         SourceError: The file cannot be read, or a record of it has no labels.
     """
+    return list(each_labelled(path))
+
+
+def each_labelled(path: Path) -> Iterator[LabeledDocument]:
+    """Yield the same one by one, so that a large file is never in memory as a whole."""
     kind = _kind(path)
     if kind == "format":
-        return list(read_jsonl(path))
-    if kind == "kind":
-        return list(RunResult.load(path).predictions)
-    found = []
-    for record in open_source(path):
-        if isinstance(record, Rejected):
-            raise SourceError(f"{path}: {record.reason}", path=str(path))
-        if not isinstance(record, LabeledDocument):
-            raise SourceError(
-                f"{path}: expected labelled documents, found {record.id!r} without labels", path=str(path)
-            )
-        found.append(record)
-    return found
+        yield from read_jsonl(path)
+    elif kind == "kind":
+        yield from RunResult.read_predictions(path)
+    else:
+        for record in open_source(path):
+            if isinstance(record, Rejected):
+                raise SourceError(f"{path}: {record.reason}", path=str(path))
+            if not isinstance(record, LabeledDocument):
+                raise SourceError(
+                    f"{path}: expected labelled documents, found {record.id!r} without labels", path=str(path)
+                )
+            yield record
 
 
 def _kind(path: Path) -> str | None:

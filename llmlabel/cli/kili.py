@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import getpass
 import json
 import os
@@ -19,7 +20,8 @@ from llmlabel.cli import documents, terminal
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation.corrections import corrections
 from llmlabel.exporters.jsonl import header, to_line
-from llmlabel.exporters.kili import KiliExporter, create_kili_project
+from llmlabel.exporters.kili import KiliExporter
+from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.exporters.kili_report import KiliReport
 from llmlabel.schema import LabelSchema
 from llmlabel.sources.kili import KiliSource
@@ -33,6 +35,9 @@ Endpoint = Annotated[
 ]
 NerJob = Annotated[str | None, typer.Option(metavar="KEY", help="The entity job, where the project has several.")]
 Unit = Annotated[str, typer.Option(metavar="UNIT", help="What Kili counts offsets in: utf16 or codepoint.")]
+Newlines = Annotated[
+    str, typer.Option(metavar="keep|lf", help="lf: every line end counts one character, as some browsers have it.")
+]
 Choices = Annotated[str, typer.Option(metavar="create|skip|error", help="What to do with texts not in the project.")]
 
 
@@ -48,7 +53,9 @@ def push(
     ],
     schema: arg.SchemaFile,
     project_id: ProjectId = None,
-    create: Annotated[str | None, typer.Option(metavar="TITLE", help="Create a project for the schema.")] = None,
+    create: Annotated[
+        str | None, typer.Option(metavar="TITLE", help="Create a project for the schema, or find the one created so.")
+    ] = None,
     endpoint: Endpoint = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of this version. [model@hash]")] = None,
     missing: Choices = "create",
@@ -57,7 +64,10 @@ def push(
     ] = "skip",
     ner_job: NerJob = None,
     offset_unit: Unit = "utf16",
-    journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Notes what was sent.")] = None,
+    newlines: Newlines = "keep",
+    journal: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Notes what was sent, for --retire-previous.")
+    ] = None,
     retire_previous: Annotated[
         bool, typer.Option("--retire-previous", help="Delete our older predictions, as the journal lists them.")
     ] = False,
@@ -71,12 +81,13 @@ def push(
     if create is not None and dry_run:
         raise ConfigurationError("--create and --dry-run exclude each other: there is no project to compare with")
     label_schema = LabelSchema.from_file(schema)
-    labelled = documents.labelled(predicted)
+    if create is not None:
+        collections.deque(documents.each_labelled(predicted), maxlen=0)  # a damaged file makes no project
     access: dict[str, Any] = {"schema": label_schema, "api_key": _key(), "api_endpoint": endpoint}
     if project_id is None:
         project_id = create_kili_project(str(create), **access)
         terminal.line(f"created project {project_id}", error=as_json)
-    options: dict[str, Any] = {"missing": missing, "labeled": labeled, "offset_unit": offset_unit}
+    options: dict[str, Any] = {"missing": missing, "labeled": labeled, "offset_unit": offset_unit, "newlines": newlines}
     exporter = KiliExporter(
         project_id,
         **access,
@@ -88,7 +99,7 @@ def push(
         dry_run=dry_run,
         tell=lambda line: tqdm.write(line, file=sys.stderr),
     )
-    _tell(exporter.export(labelled), report, as_json=as_json)
+    _tell(exporter.export(documents.each_labelled(predicted)), report, as_json=as_json)
 
 
 def _tell(done: KiliReport, report: Path | None, *, as_json: bool) -> None:
@@ -117,20 +128,31 @@ def pull(
     endpoint: Endpoint = None,
     ner_job: NerJob = None,
     offset_unit: Unit = "utf16",
+    newlines: Newlines = "keep",
 ) -> None:
-    """Write schema.yaml, documents.jsonl (the texts) and labels.jsonl (people's labels) to a folder."""
+    """Write schema.yaml, documents.jsonl (the texts) and labels.jsonl (people's labels) to a folder.
+
+    Labels on honeypots, and those of several people who labelled one text, go to honeypot.jsonl and consensus.jsonl.
+    """
     given = LabelSchema.from_file(schema) if schema else None
-    unit: dict[str, Any] = {"offset_unit": offset_unit}
+    unit: dict[str, Any] = {"offset_unit": offset_unit, "newlines": newlines}
     source = KiliSource(project_id, schema=given, api_key=_key(), api_endpoint=endpoint, ner_job=ner_job, **unit)
     source.ontology  # noqa: B018  # refuses before anything is written
     out.mkdir(parents=True, exist_ok=True)
     source.schema.to_file(out / "schema.yaml")
-    terminal.line(f"schema.yaml: {', '.join(source.schema.entity_names) or 'no entities'}")
+    if given is None:  # its author need not be the one who pays for prompts with these texts
+        terminal.line("schema.yaml, read from the project; its texts go into prompts:")
+        for line in (out / "schema.yaml").read_text("utf-8").splitlines():
+            terminal.line(f"  {line}")
     rejected = _documents(source.documents(statuses=arg.listed(status) or None), out / "documents.jsonl")
-    labels, bad = _labels(source.labels(), out / "labels.jsonl")
-    if predicted is not None:
-        for line in str(corrections(documents.labelled(predicted), labels)).splitlines():
-            terminal.line(line)
+    labels, bad = _labels(source.labels(), out)
+    ours = documents.labelled(predicted) if predicted is not None else None
+    for group, found in labels.items():
+        if ours is not None and (found or group == "ordinary"):
+            if group != "ordinary":
+                terminal.line(f"{group} labels, kept apart:")
+            for line in str(corrections(ours, found)).splitlines():
+                terminal.line(line)
     if rejected or bad:
         raise typer.Exit(1)
 
@@ -149,20 +171,23 @@ def _documents(records: Iterable[Document | Rejected], path: Path) -> int:
     return counted[True]
 
 
-def _labels(records: Iterable[LabeledDocument | Rejected], path: Path) -> tuple[list[LabeledDocument], int]:
-    found: list[LabeledDocument] = []
+def _labels(records: Iterable[LabeledDocument | Rejected], out: Path) -> tuple[dict[str, list[LabeledDocument]], int]:
+    found: dict[str, list[LabeledDocument]] = {"ordinary": [], "consensus": [], "honeypot": []}
     bad = 0
-    with path.open("wb") as file:
-        file.write(header())
-        for record in records:
-            if isinstance(record, Rejected):
-                terminal.line(f"rejected: {record.id}: {record.reason}", error=True)
-                bad += 1
-            else:
-                file.write(to_line(record))
-                found.append(record)
-    people = {one.provenance.author for one in found if one.provenance}
-    terminal.line(f"{path.name}: {len(found)} label(s) by {len(people)} person(s)")
+    for record in records:
+        if isinstance(record, Rejected):
+            terminal.line(f"rejected: {record.id}: {record.reason}", error=True)
+            bad += 1
+        else:
+            found[record.document.metadata["kili"]["group"]].append(record)
+    for group, labels in found.items():
+        path = out / ("labels.jsonl" if group == "ordinary" else f"{group}.jsonl")
+        if labels or group == "ordinary":
+            path.write_bytes(header() + b"".join(map(to_line, labels)))
+            people = {one.provenance.author for one in labels if one.provenance}
+            terminal.line(f"{path.name}: {len(labels)} label(s) by {len(people)} person(s)")
+        else:
+            path.unlink(missing_ok=True)  # of an earlier pull
     return found, bad
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from llmlabel.newlines import with_line_feeds
 from llmlabel.types import Entity, LabeledDocument, Value
 
 Kind = Literal["accepted", "moved", "relabelled", "deleted", "added"]
@@ -81,7 +82,10 @@ def corrections(predicted: Iterable[LabeledDocument], corrected: Iterable[Labele
         before = ours.get(theirs.document.id)
         if before is None:
             unknown[theirs.document.id] = None
-        elif before.document.text != theirs.document.text:
+            continue
+        if before.document.text != theirs.document.text:  # a platform may know line feeds only
+            before, theirs = with_line_feeds(before), with_line_feeds(theirs)
+        if before.document.text != theirs.document.text:
             changed[theirs.document.id] = None
         else:
             items += [*_entities(before, theirs), *_classes(before, theirs)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +18,16 @@ from llmlabel.exporters.base import Exporter
 from llmlabel.exporters.checks import Intake, included
 from llmlabel.exporters.kili_facts import Facts
 from llmlabel.exporters.kili_journal import KiliJournal
-from llmlabel.exporters.kili_plan import Item, Planner, Row, Spool
-from llmlabel.exporters.kili_report import KiliReport
+from llmlabel.exporters.kili_plan import Planner
+from llmlabel.exporters.kili_report import KiliDocuments, KiliReport
 from llmlabel.exporters.kili_sender import Sender
+from llmlabel.exporters.kili_spool import Packed, Spool
 from llmlabel.exporters.trust import Trust
+from llmlabel.newlines import Newlines, with_line_feeds
 from llmlabel.platforms.kili import sdk
 from llmlabel.platforms.kili.answers import json_response
 from llmlabel.platforms.kili.client import KiliClient
 from llmlabel.platforms.kili.faults import RequestFailed
-from llmlabel.platforms.kili.interface import interface_from_schema
 from llmlabel.platforms.kili.ontology import Ontology, bind
 from llmlabel.platforms.kili.records import Project
 from llmlabel.schema import LabelSchema
@@ -50,6 +52,8 @@ class KiliExporter(Exporter):
         labeled: Whether assets that a person has labelled or is labelling get a prediction.
         ner_job: The named-entity job, where the project has several.
         offset_unit: What Kili counts offsets in. Its documents do not say; a browser counts UTF-16.
+        newlines: ``"lf"`` makes every line end one character: in the texts that are uploaded, in those that are
+            compared, and in the offsets. For a Kili that does so itself; by default texts are left as they are.
         include: Further outcomes to publish: ``"partial"``, ``"truncated"``.
         only_reviewed: Whether labels that no person has made or reviewed stay out.
         confidence: Methods whose confidence is written besides calibrated ones (``"votes"``), or ``"all"``.
@@ -82,6 +86,7 @@ class KiliExporter(Exporter):
         labeled: Literal["skip", "send"] = "skip",
         ner_job: str | None = None,
         offset_unit: Literal["utf16", "codepoint"] = "utf16",
+        newlines: Newlines = "keep",
         include: Iterable[str] = (),
         only_reviewed: bool = False,
         confidence: str | Iterable[str] = (),
@@ -98,6 +103,7 @@ class KiliExporter(Exporter):
         _one_of("missing", missing, ("create", "skip", "error"))
         _one_of("labeled", labeled, ("skip", "send"))
         _one_of("offset_unit", offset_unit, ("utf16", "codepoint"))
+        _one_of("newlines", newlines, ("keep", "lf"))
         if retire_previous and journal is None:
             raise ConfigurationError(
                 "retire_previous needs journal=: only predictions that it lists are ours to delete"
@@ -109,6 +115,7 @@ class KiliExporter(Exporter):
         self.labeled = labeled
         self.ner_job = ner_job
         self.offset_unit = offset_unit
+        self.newlines = newlines
         self.include = (include,) if isinstance(include, str) else tuple(include)
         self.trust = Trust.of(only_reviewed, confidence)
         self.dry_run = dry_run
@@ -129,21 +136,21 @@ class KiliExporter(Exporter):
             ImportError: The ``kili`` package is missing or of another version.
         """
         version = sdk.require_sdk()
-        project, ontology = self._project()
-        journal = KiliJournal(self.journal)
+        journal = KiliJournal(self.journal, self._client.host, self.project_id)
         intake, facts = Intake(self.target, self._outcomes, self.schema), Facts()
         with tempfile.TemporaryDirectory(prefix="llmlabel-kili-") as folder:
             spool = Spool(Path(folder) / "spool.jsonl")
             try:
-                self._spool(predictions, intake, spool, ontology, facts)
+                project, ontology = self._spool(predictions, intake, spool, facts)
                 model_name = self.model_name or facts.model_name(self.schema, by_prompt=True)
                 planner = self._planner(project, ontology, model_name, journal)
-                sender = Sender(planner, spool, dry_run=self.dry_run, progress=self._shows(), pause=self.pause)
-                items = self._plan(sender, intake)
-                sender.run(items)
+                answer = partial(json_response, ontology=ontology, offset_unit=self.offset_unit)
+                sender = Sender(planner, partial(spool.blocks, answer), progress=self._shows(), pause=self.pause)
+                plan = self._plan(sender, intake)
+                done = sender.foresee(plan) if self.dry_run else sender.run(plan)
             finally:
                 spool.close()
-        return self._report(items, sender, intake, facts, model_name, version)
+        return self._report(KiliDocuments(done), sender, intake, facts, model_name, version)
 
     # -- steps --------------------------------------------------------------------------------------------------------
 
@@ -163,21 +170,35 @@ class KiliExporter(Exporter):
         return project, bind(self.schema, project.interface, self.ner_job)
 
     def _spool(
-        self, predictions: Iterable[LabeledDocument], intake: Intake, spool: Spool, ontology: Ontology, facts: Facts
-    ) -> None:
-        for labeled, publish in intake.read(predictions):
-            if publish and (reason := self.trust.withheld(labeled)):
-                intake.hold(labeled.document.id, reason)
-                publish = False
-            if publish and not labeled.document.text:
-                intake.problem(labeled.document.id, "the text is empty; Kili refuses an empty asset")
-            if intake.problems:
-                continue
-            answer = json_response(self.trust.scored(labeled), ontology, self.offset_unit) if publish else None
-            spool.add(Row(labeled.document.id, labeled.document.text, answer))
-            if publish:
-                facts.count(labeled)
+        self, predictions: Iterable[LabeledDocument], intake: Intake, spool: Spool, facts: Facts
+    ) -> tuple[Project, Ontology]:
+        """Take all documents in, and return the project, which is read meanwhile: a slow Kili keeps nobody waiting."""
+        reader = ThreadPoolExecutor(1, thread_name_prefix="llmlabel-kili")
+        reading = reader.submit(self._project)
+        try:
+            for labeled, publish in intake.read(predictions):
+                if reading.done():
+                    reading.result()  # a project that is not what it should be ends the batch at once
+                self._take(labeled, publish, intake, spool, facts)
+            found = reading.result()
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)
         intake.raise_problems()
+        return found
+
+    def _take(self, labeled: LabeledDocument, publish: bool, intake: Intake, spool: Spool, facts: Facts) -> None:
+        document_id = labeled.document.id
+        if publish and (reason := self.trust.withheld(labeled)):
+            intake.hold(document_id, reason)
+            publish = False
+        if publish and not labeled.document.text:
+            intake.problem(document_id, "the text is empty; Kili refuses an empty asset")
+        if intake.problems:
+            return
+        if publish:
+            facts.count(labeled)
+            labeled = self.trust.scored(labeled)
+        spool.add(with_line_feeds(labeled) if self.newlines == "lf" else labeled, publish=publish)
 
     def _planner(self, project: Project, ontology: Ontology, model_name: str, journal: KiliJournal) -> Planner:
         return Planner(
@@ -189,17 +210,18 @@ class KiliExporter(Exporter):
             labeled=self.labeled,
             missing=self.missing,
             check_texts=self.check_texts,
+            newlines=self.newlines,
             retire=self.retire_previous,
             journal=journal,
         )
 
-    def _plan(self, sender: Sender, intake: Intake) -> list[Item]:
+    def _plan(self, sender: Sender, intake: Intake) -> Packed:
         try:
-            items = sender.plan()
-            absent = [item for item in items if item.asset == "missing"]
+            plan = sender.plan()
+            absent = [row[0] for row in plan if row[1] == "missing"]
             if self.missing == "error":
-                for item in absent:
-                    intake.problem(item.id, "is not an asset of the project; create it, or pass missing='create'")
+                for name in absent:
+                    intake.problem(name, "is not an asset of the project; create it, or pass missing='create'")
             elif self.missing == "create" and absent and not self._client.may_upload():
                 raise ExportError(
                     self.target,
@@ -211,19 +233,19 @@ class KiliExporter(Exporter):
         except (RequestFailed, TransportError) as failed:
             raise ExportError(self.target, [str(failed)]) from None
         intake.raise_problems()
-        return items
+        return plan
 
     def _report(
-        self, items: list[Item], sender: Sender, intake: Intake, facts: Facts, model_name: str, version: str
+        self, done: KiliDocuments, sender: Sender, intake: Intake, facts: Facts, model_name: str, version: str
     ) -> KiliReport:
         lost = [
             HeldBack(document_id=one.id, reason=f"{one.label}: {one.reason}")
-            for one in items
+            for one in done
             if one.label in ("skipped", "failed")
         ]
-        arrived = sum(item.label in ("sent", "replaced", "unchanged") for item in items)
+        arrived = sum(one.label in ("sent", "replaced", "unchanged") for one in done)
         outcomes = intake.outcome_note()
-        notes = [*facts.offset_notes(), *sender.notes, *([outcomes] if outcomes else [])]
+        notes = [*facts.offset_notes(self.newlines), *sender.notes, *([outcomes] if outcomes else [])]
         if sender.workflow != "V1":
             notes.append(
                 f"the project has a workflow of steps ({sender.workflow}): see in Kili which step shows predictions"
@@ -239,7 +261,7 @@ class KiliExporter(Exporter):
             sdk=version,
             model_name=model_name,
             dry_run=self.dry_run,
-            documents=tuple(item.line() for item in items),
+            documents=done,
             retired=dict(sender.retired),
         )
 
@@ -248,28 +270,6 @@ class KiliExporter(Exporter):
 
     def __repr__(self) -> str:
         return f"KiliExporter({self.project_id!r}, host={self._client.host!r})"
-
-
-def create_kili_project(
-    title: str,
-    *,
-    schema: LabelSchema,
-    api_key: str | SecretStr | None = None,
-    api_endpoint: str | None = None,
-    verify: bool | str = True,
-    client: Any = None,
-) -> str:
-    """Return the id of a new project of texts whose ontology is the schema.
-
-    Raises:
-        ConfigurationError: Two names of the schema give one key, or there is no key for Kili.
-        ExportError: Kili did not create it, or did not say whether it did.
-    """
-    interface = interface_from_schema(schema)
-    try:
-        return KiliClient(api_key, api_endpoint, verify=verify, client=client).create_project(title, interface)
-    except RequestFailed as failed:
-        raise ExportError("kili", [f"project {json.dumps(title)}: {failed}"]) from None
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from llmlabel.exporters.kili_facts import Facts
 from llmlabel.exporters.names import file_stems
 from llmlabel.exporters.publish import MANIFEST, Workspace, dump, read_manifest
 from llmlabel.exporters.trust import Trust
+from llmlabel.newlines import Newlines, with_line_feeds
 from llmlabel.offsets import OffsetUnit
 from llmlabel.platforms.kili.answers import json_response, labeled_from_json_response
 from llmlabel.platforms.kili.interface import interface_from_schema
@@ -38,6 +39,7 @@ class KiliBundleExporter(Exporter):
         schema: What is labelled; labels outside of it are refused.
         offset_unit: What Kili counts offsets in. Its documents do not say; a browser counts UTF-16. The report tells
             how many spans depend on it.
+        newlines: ``"lf"`` writes every line end as one character, and counts it so; see ``KiliExporter``.
         include: Further outcomes to publish: ``"partial"``, ``"truncated"``.
         only_reviewed: Whether labels that no person has made or reviewed stay out.
         confidence: Methods whose confidence is written besides calibrated ones (``"votes"``), or ``"all"``.
@@ -57,6 +59,7 @@ class KiliBundleExporter(Exporter):
         *,
         schema: LabelSchema,
         offset_unit: Literal["utf16", "codepoint"] = "utf16",
+        newlines: Newlines = "keep",
         include: Iterable[str] = (),
         only_reviewed: bool = False,
         confidence: str | Iterable[str] = (),
@@ -66,9 +69,12 @@ class KiliBundleExporter(Exporter):
     ) -> None:
         if offset_unit not in ("utf16", "codepoint"):
             raise ConfigurationError(f"offset_unit: expected 'utf16' or 'codepoint', found {offset_unit!r}")
+        if newlines not in ("keep", "lf"):
+            raise ConfigurationError(f"newlines: expected 'keep' or 'lf', found {newlines!r}")
         self.directory = Path(directory)
         self.schema = schema
         self.offset_unit = offset_unit
+        self.newlines = newlines
         self.include = tuple(include) if not isinstance(include, str) else (include,)
         self.trust = Trust.of(only_reviewed, confidence)
         self.model_name = model_name
@@ -102,7 +108,10 @@ class KiliBundleExporter(Exporter):
             target=self.target,
             written=facts.labels,
             held_back=tuple(intake.held_back),
-            notes=tuple(_notes(facts, renamed, model_name, intake.outcome_note())),
+            notes=(
+                *facts.offset_notes(self.newlines),
+                *_notes(renamed, model_name, intake.outcome_note()),
+            ),
             location=str(self.directory),
         )
 
@@ -118,17 +127,18 @@ class KiliBundleExporter(Exporter):
         facts.documents.append(item)
         if not text or intake.problems:
             return
+        if publish:
+            facts.count(labeled)
+        plain = with_line_feeds(labeled) if self.newlines == "lf" else labeled
         item["asset"] = number
-        space.write(f"spool/{number}.txt", text.encode())
+        space.write(f"spool/{number}.txt", plain.document.text.encode())
         if publish:
             item["label"] = number
-            answer = json_response(self.trust.scored(labeled), self.ontology, self.offset_unit)
+            answer = json_response(self.trust.scored(plain), self.ontology, self.offset_unit)
             space.write(f"spool/{number}.json", dump(answer, indent=None))
-            facts.count(labeled)
 
 
-def _notes(facts: Facts, renamed: int, model_name: str, outcomes: str | None) -> Iterator[str]:
-    yield from facts.offset_notes()
+def _notes(renamed: int, model_name: str, outcomes: str | None) -> Iterator[str]:
     if renamed:
         yield f"{renamed} id(s) are not safe file names; Kili will know these by the names in {MANIFEST}"
     if outcomes:

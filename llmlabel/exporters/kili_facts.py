@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmlabel.newlines import Newlines
 from llmlabel.schema import LabelSchema
 from llmlabel.types import LabeledDocument, Prediction
 
@@ -45,7 +46,7 @@ class Facts:
         shaped = prompts[0] if by_prompt and len(self.fingerprints) == 1 and prompts else schema.fingerprint
         return f"{known[0] if len(self.models) == 1 and known else 'llmlabel'}@{shaped}"
 
-    def offset_notes(self) -> Iterator[str]:
+    def offset_notes(self, newlines: Newlines = "keep") -> Iterator[str]:
         """Yield what a person should look at in Kili: the offset unit, where it matters, and carriage returns."""
         yield (
             f"{self.counts['moved spans']} of {self.counts['spans']} span(s), in {self.counts['moved documents']} "
@@ -54,4 +55,5 @@ class Facts:
             else "no span depends on the offset unit: UTF-16 and code points agree"
         )
         if self.counts["cr"]:
-            yield f"{self.counts['cr']} document(s) hold carriage returns, written unchanged; check one of them in Kili"
+            written = "written as line feeds" if newlines == "lf" else "written unchanged; check one of them in Kili"
+            yield f"{self.counts['cr']} document(s) hold carriage returns, {written}"

@@ -12,23 +12,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from llmlabel.errors import JournalError
+from llmlabel.platforms.kili.records import StoredLabel
 
 _HEADER = {"format": "llmlabel-kili-journal", "version": 1}
 
 
 class KiliJournal:
-    """The file in which an exporter notes what it sends.
+    """The file in which an exporter notes what it sends to a project.
 
     Args:
         path: The file; made if it is not there. None keeps nothing.
+        host: Where the project is.
+        project: Its id.
 
     Raises:
         JournalError: The file is something else.
     """
 
-    def __init__(self, path: str | Path | None) -> None:
+    def __init__(self, path: str | Path | None, host: str, project: str) -> None:
         self.path = None if path is None else Path(path)
-        self._ours: dict[tuple[str, str], dict[str, set[str]]] = {}  # (host, project) → model name → asset ids
+        self._place = {"host": host, "project": project}
+        self._earlier: dict[str, set[str]] = {}  # model name → asset ids
         if self.path is not None and self.path.exists():
             self._load(self.path)
 
@@ -48,15 +52,11 @@ class KiliJournal:
             if number > 1 and item is not None:
                 if not isinstance(item, dict) or not isinstance(item.get("assets"), list):
                     raise JournalError(f"{path.name}, line {number}: damaged; move the file away")
-                self._remember(item["host"], item["project"], item["model_name"], item["assets"])
+                if {key: item.get(key) for key in self._place} == self._place:
+                    self._earlier.setdefault(str(item.get("model_name")), set()).update(item["assets"])
 
-    def _remember(self, host: str, project: str, model_name: str, assets: Iterable[str]) -> None:
-        self._ours.setdefault((host, project), {}).setdefault(model_name, set()).update(assets)
-
-    def sending(self, host: str, project: str, model_name: str, assets: Iterable[str]) -> None:
+    def sending(self, model_name: str, assets: Iterable[str]) -> None:
         """Note, durably, that predictions are about to be sent."""
-        ids = sorted(assets)
-        self._remember(host, project, model_name, ids)
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class KiliJournal:
                 file.seek(0, os.SEEK_END)
             if not file.tell():
                 file.write(json.dumps(_HEADER).encode() + b"\n")
-            line = {"host": host, "project": project, "model_name": model_name, "assets": ids}
+            line = {**self._place, "model_name": model_name, "assets": sorted(assets)}
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -82,6 +82,6 @@ class KiliJournal:
         assert self.path is not None
         return self.path.read_bytes().rfind(b"\n") + 1
 
-    def wrote(self, host: str, project: str, model_name: str | None, asset_id: str) -> bool:
-        """Return whether a prediction of that model name on that asset is ours."""
-        return asset_id in self._ours.get((host, project), {}).get(model_name or "", ())
+    def wrote(self, label: StoredLabel) -> bool:
+        """Return whether an earlier push of ours gave this prediction."""
+        return label.asset_id in self._earlier.get(label.model_name or "", ())

@@ -1,74 +1,27 @@
-"""Before anything is sent to Kili: the documents on disk, what stands in the project, and what is to be done."""
+"""Before anything is sent to Kili: what stands in the project, and what is to be done."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmlabel.errors import SourceError
 from llmlabel.exporters.kili_journal import KiliJournal
-from llmlabel.exporters.kili_report import AssetState, KiliDocument, LabelState
+from llmlabel.exporters.kili_report import AssetState, LabelState
+from llmlabel.exporters.kili_spool import Row
+from llmlabel.newlines import Newlines, line_feeds
 from llmlabel.offsets import OffsetUnit
-from llmlabel.platforms.kili.answers import Json, labeled_from_json_response
+from llmlabel.platforms.kili.answers import labeled_from_json_response
 from llmlabel.platforms.kili.client import HUMAN_TYPES, KiliClient
 from llmlabel.platforms.kili.ontology import Ontology
 from llmlabel.platforms.kili.records import Asset, Project, StoredLabel
 from llmlabel.types import Document
 
-BLOCK_DOCUMENTS, BLOCK_CHARACTERS = 1000, 20_000_000
-
-
-@dataclass(slots=True)
-class Row:
-    """One document as it was spooled; ``answer`` is None if it was not labelled."""
-
-    id: str
-    text: str
-    answer: Json | None
-
-
-class Spool:
-    """Documents and answers on disk, read back in blocks, so that memory does not grow with their number.
-
-    Args:
-        path: The file to write; its folder must be private.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("wb")
-
-    def add(self, row: Row) -> None:
-        """Write one document."""
-        self._file.write(json.dumps([row.id, row.text, row.answer]).encode() + b"\n")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def blocks(self) -> Iterator[list[Row]]:
-        """Yield all documents, in order, in blocks."""
-        self._file.flush()
-        block: list[Row] = []
-        size = 0
-        with self._path.open("rb") as file:
-            for line in file:
-                row = Row(*json.loads(line))
-                if block and (len(block) == BLOCK_DOCUMENTS or size + len(row.text) > BLOCK_CHARACTERS):
-                    yield block
-                    block, size = [], 0
-                block.append(row)
-                size += len(row.text)
-        if block:
-            yield block
-
 
 @dataclass(slots=True)
 class Item:
-    """What is known and planned of one document."""
+    """What is known and planned of one document; the first six fields are its line of the report."""
 
     id: str
     asset: AssetState = "missing"
@@ -76,7 +29,8 @@ class Item:
     asset_id: str | None = None
     reason: str | None = None
     spans: int = 0
-    retire: dict[str, str] = field(default_factory=dict)  # label id → model name
+    retire: dict[str, str] | None = None  # label id → model name
+    arrived: bool = False
 
     def fail(self, reason: str, asset: AssetState | None = None) -> None:
         """Note why nothing is done with the document."""
@@ -87,16 +41,9 @@ class Item:
         """Whether a prediction is to be sent."""
         return self.label in ("sent", "replaced")
 
-    def line(self) -> KiliDocument:
-        """Return the document's line of the report."""
-        return KiliDocument(
-            id=self.id,
-            asset=self.asset,
-            label=self.label,
-            asset_id=self.asset_id,
-            reason=self.reason,
-            spans=self.spans,
-        )
+    def row(self) -> list[Any]:
+        """Return the fields, to be packed."""
+        return [self.id, self.asset, self.label, self.asset_id, self.reason, self.spans, self.retire]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +58,7 @@ class Planner:
     labeled: Literal["skip", "send"]
     missing: Literal["create", "skip", "error"]
     check_texts: bool
+    newlines: Newlines
     retire: bool
     journal: KiliJournal
 
@@ -153,7 +101,7 @@ class Planner:
         for (row, item, asset), text in zip(labelled, texts, strict=True):
             if asset.rich or text is None:
                 item.fail("the asset is no plain text (rich text has other offsets)", "conflict")
-            elif text != row.text:
+            elif row.text not in (text, line_feeds(text) if self.newlines == "lf" else text):
                 item.fail(f"the asset holds another text{_difference(text, row.text)}", "conflict")
 
     def _compare_labels(self, there: list[tuple[Row, Item, Asset]]) -> None:
@@ -174,11 +122,8 @@ class Planner:
                 item.retire = {
                     label.id: label.model_name
                     for label in older
-                    if label.model_name and label.model_name != self.model_name and self._is_ours(label)
+                    if label.model_name and label.model_name != self.model_name and self.journal.wrote(label)
                 }
-
-    def _is_ours(self, label: StoredLabel) -> bool:
-        return self.journal.wrote(self.client.host, self.project.id, label.model_name, label.asset_id)
 
     def taken(self, ids: list[str]) -> dict[str, str]:
         """Return the assets on which a person has worked, with the type of the last label."""
@@ -210,8 +155,9 @@ def _in_hands(asset: Asset, kind: str | None) -> str | None:
 
 
 def _difference(found: str, expected: str) -> str:
-    lines = found.replace("\r\n", "\n") == expected.replace("\r\n", "\n")
-    return " (only the line ends differ)" if lines else f" ({len(found)} characters, expected {len(expected)})"
+    if line_feeds(found) == line_feeds(expected):
+        return " (only the line ends differ: newlines='lf' takes them for equal)"
+    return f" ({len(found)} characters, expected {len(expected)})"
 
 
 def _spans(row: Row) -> int:

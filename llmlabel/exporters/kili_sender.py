@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
 from llmlabel.errors import LLMLabelError
-from llmlabel.exporters.kili_plan import Item, Planner, Row, Spool
+from llmlabel.exporters.kili_plan import Item, Planner
+from llmlabel.exporters.kili_spool import Packed, Row
 from llmlabel.platforms.kili.answers import Json
 from llmlabel.platforms.kili.delivery import Delivery, chunks
 
@@ -24,8 +25,7 @@ class Sender:
 
     Args:
         planner: Decides about a block.
-        spool: The documents.
-        dry_run: Plan only.
+        blocks: Gives the documents, block by block, the same each time.
         progress: Whether to show a bar.
         pause: Seconds before what seems lost is looked for once more.
 
@@ -35,47 +35,55 @@ class Sender:
         retired: Predictions deleted (or, in a dry run, to be deleted) by model name.
     """
 
-    def __init__(self, planner: Planner, spool: Spool, *, dry_run: bool, progress: bool, pause: float) -> None:
+    def __init__(
+        self, planner: Planner, blocks: Callable[[], Iterator[list[Row]]], *, progress: bool, pause: float
+    ) -> None:
         self.notes: list[str] = []
         self.retired: Counter[str] = Counter()
         self.workflow = planner.project.workflow
         self._planner = planner
         self._client = planner.client
         self._project = planner.project.id
-        self._spool = spool
-        self._dry_run = dry_run
+        self._blocks = blocks
         self._progress = progress
         self._pause = pause
-        self._arrived: set[str] = set()
 
-    def plan(self) -> list[Item]:
+    def plan(self) -> Packed:
         """Return what is to be done with each document; only reads."""
-        items: list[Item] = []
+        plan = Packed()
         with self._bar("Kili: reading") as bar:
-            for rows in self._spool.blocks():
-                items += self._planner.plan(rows)
+            for rows in self._blocks():
+                plan.add([item.row() for item in self._planner.plan(rows)])
                 bar.update(len(rows))
-        return items
+        return plan
 
-    def run(self, items: list[Item]) -> None:
-        """Carry out the plan; an item that fails is marked with its reason, and the others go on."""
-        if self._dry_run:
+    def foresee(self, plan: Packed) -> Packed:
+        """Return what would become of each document if the plan were carried out."""
+        done = Packed()
+        for items in _items(plan):
             for item in items:
                 if item.asset == "missing" and item.reason is None and self._planner.missing == "create":
                     item.asset = "created"
-                self.retired.update(item.retire.values())
-            return
-        start = 0
-        with self._bar("Kili: sending", len(items)) as bar:
-            for rows in self._spool.blocks():
-                part = items[start : start + len(rows)]
-                start += len(rows)
+                self.retired.update((item.retire or {}).values())
+            done.add([item.row() for item in items])
+        return done
+
+    def run(self, plan: Packed) -> Packed:
+        """Carry out the plan and return what became of each document; one that fails is marked with its reason."""
+        done, blocks, stopped = Packed(), self._blocks(), False
+        with self._bar("Kili: sending", len(plan)) as bar:
+            for items in _items(plan):
                 try:
-                    self._block(rows, part)
+                    if not stopped:
+                        self._block(next(blocks), items)
                 except LLMLabelError as error:
-                    self._stop(items, error)
-                    return
-                bar.update(len(rows))
+                    stopped = True
+                    self.notes.append(f"the push stopped: {error}; run it again, it goes on where it stopped")
+                if stopped:
+                    self._leave(items)
+                done.add([item.row() for item in items])
+                bar.update(len(items))
+        return done
 
     def _block(self, rows: list[Row], items: list[Item]) -> None:
         if self._planner.missing == "create":
@@ -123,7 +131,7 @@ class Sender:
 
         def write(part: Mapping[str, Json]) -> None:
             planner = self._planner
-            planner.journal.sending(self._client.host, self._project, planner.model_name, part)
+            planner.journal.sending(planner.model_name, part)
             self._client.send_predictions(self._project, part, planner.model_name)
 
         def stored(part: Mapping[str, Json]) -> Iterable[str]:
@@ -137,7 +145,7 @@ class Sender:
         finally:
             for asset_id, (_, item) in ready.items():
                 if asset_id in delivery.done:
-                    self._arrived.add(item.id)
+                    item.arrived = True
                 elif asset_id in delivery.failed:
                     item.fail(delivery.failed[asset_id])
                 else:
@@ -159,16 +167,15 @@ class Sender:
             label_id: name
             for item in items
             if item.label in ("sent", "replaced", "unchanged")
-            for label_id, name in item.retire.items()
+            for label_id, name in (item.retire or {}).items()
         }
         for chunk in chunks(old.items(), len, LABELS, LABEL_BYTES):
             self._client.delete_labels(list(chunk))
             self.retired.update(chunk.values())
 
-    def _stop(self, items: list[Item], error: Exception) -> None:
-        self.notes.append(f"the push stopped: {error}; run it again, it goes on where it stopped")
+    def _leave(self, items: list[Item]) -> None:
         for item in items:
-            if item.to_send and item.id not in self._arrived:
+            if item.to_send and not item.arrived:
                 item.fail("not sent: the push stopped before")
             elif item.asset == "missing" and item.reason is None and self._planner.missing == "create":
                 item.fail("not created: the push stopped before")
@@ -177,3 +184,8 @@ class Sender:
     def _bar(self, what: str, total: int | None = None) -> Iterator[tqdm[Any]]:
         with tqdm(total=total, desc=what, unit=" documents", disable=not self._progress, leave=False) as bar:
             yield bar
+
+
+def _items(plan: Packed) -> Iterator[list[Item]]:
+    for rows in plan.blocks():
+        yield [Item(*row) for row in rows]

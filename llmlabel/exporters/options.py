@@ -31,7 +31,7 @@ _AZURE = (
     "description",
     "unfit",
 )
-_KILI = ("offset_unit", "include", "only_reviewed", "confidence", "model_name")
+_KILI = ("offset_unit", "newlines", "include", "only_reviewed", "confidence", "model_name")
 
 
 def jsonl(schema: LabelSchema, options: Mapping[str, str]) -> JsonlExporter:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
@@ -100,20 +100,27 @@ class RunResult(Value):
         Raises:
             SourceError: The file is not one, was written by a newer version, or a line is damaged.
         """
-        name = str(path)
+        with cls._open(path) as file:
+            result = cls._header(file.readline(), str(path))
+            return result.model_copy(update={"predictions": tuple(_predictions(file, str(path)))})
+
+    @classmethod
+    def read_predictions(cls, path: str | Path) -> Iterator[Prediction]:
+        """Yield the predictions of a result that ``save`` wrote, one at a time.
+
+        Raises:
+            SourceError: As ``load`` does, when it comes to the line.
+        """
+        with cls._open(path) as file:
+            cls._header(file.readline(), str(path))
+            yield from _predictions(file, str(path))
+
+    @staticmethod
+    def _open(path: str | Path) -> BinaryIO:
         try:
-            with Path(path).open("rb") as file:
-                result = cls._header(file.readline(), name)
-                predictions = []
-                for number, line in enumerate(file, 2):
-                    try:
-                        predictions.append(Prediction.model_validate_json(line))
-                    except ValidationError as error:
-                        message = f"{name}, line {number}: expected a prediction; {explain(error)}"
-                        raise SourceError(message, path=name, line=number) from None
+            return Path(path).open("rb")
         except OSError as error:
-            raise SourceError(f"{name}: cannot be read: {error.strerror}", path=name) from error
-        return result.model_copy(update={"predictions": tuple(predictions)})
+            raise SourceError(f"{path}: cannot be read: {error.strerror}", path=str(path)) from error
 
     @classmethod
     def _header(cls, line: bytes, name: str) -> RunResult:
@@ -169,6 +176,15 @@ class RunResult(Value):
 
     def _repr_html_(self) -> str:
         return table_html(("", ""), self._facts(), caption="llmlabel run")
+
+
+def _predictions(lines: Iterable[bytes], name: str) -> Iterator[Prediction]:
+    for number, line in enumerate(lines, 2):
+        try:
+            yield Prediction.model_validate_json(line)
+        except ValidationError as error:
+            message = f"{name}, line {number}: expected a prediction; {explain(error)}"
+            raise SourceError(message, path=name, line=number) from None
 
 
 def _records(prediction: Prediction) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from llmlabel.errors import ConfigurationError, SourceError
+from llmlabel.newlines import Newlines, line_feeds
 from llmlabel.platforms.kili.answers import labeled_from_json_response
 from llmlabel.platforms.kili.client import KiliClient
 from llmlabel.platforms.kili.faults import RequestFailed
@@ -22,6 +23,7 @@ from llmlabel.types import Document, LabeledDocument, Provenance, Rejected
 
 STATUSES = ("TODO", "ONGOING", "LABELED", "TO_REVIEW", "REVIEWED")
 STEP_STATUSES = ("TO_DO", "IN_PROGRESS", "PARTIALLY_DONE", "REWORK", "DONE", "SKIPPED")
+Group = Literal["ordinary", "consensus", "honeypot"]
 _KINDS = {"human": ("DEFAULT", "REVIEW"), "model": ("PREDICTION", "INFERENCE")}
 _BLOCK = 200
 
@@ -38,6 +40,7 @@ class KiliSource:
         api_endpoint: By default Kili's own.
         ner_job: The named-entity job, where the project has several.
         offset_unit: What Kili counts offsets in; see ``KiliExporter``.
+        newlines: ``"lf"`` reads every line end as one character, in texts and offsets; see ``KiliExporter``.
         verify: Whether to check TLS certificates, or the path of a CA bundle.
         client: A connected ``kili.client.Kili``, used instead of ``api_key`` and ``api_endpoint``.
 
@@ -54,12 +57,14 @@ class KiliSource:
         api_endpoint: str | None = None,
         ner_job: str | None = None,
         offset_unit: Literal["utf16", "codepoint"] = "utf16",
+        newlines: Newlines = "keep",
         verify: bool | str = True,
         client: Any = None,
     ) -> None:
         self.project_id = project_id
         self.ner_job = ner_job
         self.offset_unit = offset_unit
+        self.newlines = newlines
         self._given = schema
         self._client = KiliClient(api_key, api_endpoint, verify=verify, client=client)
         self._ontology: Ontology | None = None
@@ -111,22 +116,25 @@ class KiliSource:
         seen: set[str] = set()
         index = 0
         for assets in self._blocks(statuses):
-            for asset, text in zip(assets, self._client.texts(assets), strict=True):
+            for asset, text in zip(assets, self._texts(assets), strict=True):
                 yield _document(asset, text, index, seen)
                 index += 1
 
     def labels(
-        self, by: Literal["human", "model"] = "human", *, latest: bool = True
+        self, by: Literal["human", "model"] = "human", *, latest: bool = True, group: Group | None = None
     ) -> Iterator[LabeledDocument | Rejected]:
         """Yield the labels that people gave, one ``LabeledDocument`` for each label, with author and time.
 
-        ``document.metadata["kili"]`` tells the label's id, type and model name, and whether the asset is a honeypot
-        (a test of labelers, to be kept apart). Several labels of one asset are several documents with one id. A label
-        that does not fit its text, or has a category that the schema lacks, comes as ``Rejected``.
+        ``document.metadata["kili"]`` tells the label's id, type, model name and group. Labels in the group
+        ``"honeypot"`` are on assets that test labelers; those in ``"consensus"`` are by one of several people who each
+        labelled the asset (a review of it is the last word, and ``"ordinary"`` like all others). Several labels of one
+        asset are several documents with one id. A label that does not fit its text, or has a category that the schema
+        lacks, comes as ``Rejected``.
 
         Args:
             by: ``"human"``: labels and reviews; ``"model"``: predictions and inferences.
             latest: Only the last label of each person on each asset.
+            group: Only labels of this group.
 
         Raises:
             SourceError: Kili does not answer.
@@ -137,11 +145,17 @@ class KiliSource:
             chosen = [label for label in found if label.latest or not latest or by == "model"]
             wanted = {label.asset_id for label in chosen}
             known = {asset.id: asset for asset in assets if asset.id in wanted}
-            texts = dict(zip(known, self._client.texts(list(known.values())), strict=True))
+            groups = _groups(chosen, known)
+            texts = dict(zip(known, self._texts(list(known.values())), strict=True))
             for label in chosen:
-                if label.asset_id in known:
-                    yield self._read(label, known[label.asset_id], texts[label.asset_id], ontology, index)
+                if label.asset_id in known and group in (None, groups[label.id]):
+                    asset = known[label.asset_id]
+                    yield self._read(label, asset, texts[asset.id], ontology, groups[label.id], index)
                     index += 1
+
+    def _texts(self, assets: Sequence[Asset]) -> Iterator[str | None]:
+        for text in self._client.texts(assets):
+            yield line_feeds(text) if text is not None and self.newlines == "lf" else text
 
     def _found(self, external_ids: list[str], by: str) -> list[StoredLabel]:
         try:
@@ -158,17 +172,19 @@ class KiliSource:
             raise SourceError(str(failed)) from None
 
     def _read(
-        self, label: StoredLabel, asset: Asset, text: str | None, ontology: Ontology, index: int
+        self, label: StoredLabel, asset: Asset, text: str | None, ontology: Ontology, group: Group, index: int
     ) -> LabeledDocument | Rejected:
         if text is None:
             return Rejected(index=index, id=asset.external_id, reason="the asset is no plain UTF-8 text")
         try:
-            return self._labeled(label, asset, text, ontology)
+            return self._labeled(label, asset, text, ontology, group)
         except SourceError as error:
             return Rejected(index=index, id=asset.external_id, reason=f"label {label.id}: {error}")
 
-    def _labeled(self, label: StoredLabel, asset: Asset, text: str, ontology: Ontology) -> LabeledDocument:
-        facts = {"label": label.id, "type": label.kind, "model_name": label.model_name, "honeypot": asset.honeypot}
+    def _labeled(
+        self, label: StoredLabel, asset: Asset, text: str, ontology: Ontology, group: Group
+    ) -> LabeledDocument:
+        facts = {"label": label.id, "type": label.kind, "model_name": label.model_name, "group": group}
         document = Document(id=asset.external_id, text=text, metadata={**asset.metadata, "kili": facts})
         human = label.kind in _KINDS["human"]
         made = Provenance(
@@ -181,6 +197,20 @@ class KiliSource:
 
     def __repr__(self) -> str:
         return f"KiliSource({self.project_id!r}, host={self._client.host!r})"
+
+
+def _groups(labels: Iterable[StoredLabel], assets: Mapping[str, Asset]) -> dict[str, Group]:
+    """Tell apart, by label id, what says something about labelers from what is said about texts."""
+    people: dict[str, set[str | None]] = {}
+    for label in labels:
+        if label.kind == "DEFAULT":
+            people.setdefault(label.asset_id, set()).add(label.author)
+    found: dict[str, Group] = {}
+    for label in labels:
+        alone = label.kind != "DEFAULT" or len(people[label.asset_id]) == 1
+        tests = label.asset_id in assets and assets[label.asset_id].honeypot
+        found[label.id] = "honeypot" if tests else "ordinary" if alone else "consensus"
+    return found
 
 
 def _document(asset: Asset, text: str | None, index: int, seen: set[str]) -> Document | Rejected:
@@ -200,7 +230,8 @@ def _document(asset: Asset, text: str | None, index: int, seen: set[str]) -> Doc
 def changed_texts(source: KiliSource, documents: Iterable[Document]) -> list[str]:
     """Return the ids of documents whose text in Kili is another one now, or that are gone: offsets would lie."""
     current = {one.id: _digest(one.text) for one in source.documents() if isinstance(one, Document)}
-    return [one.id for one in documents if current.get(one.id) != _digest(one.text)]
+    plain = line_feeds if source.newlines == "lf" else str
+    return [one.id for one in documents if current.get(one.id) != _digest(plain(one.text))]
 
 
 def _digest(text: str) -> bytes:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llmlabel.exporters.kili import KiliExporter, create_kili_project
+from llmlabel.exporters.kili import KiliExporter
+from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.exporters.kili_report import KiliReport
 from llmlabel.schema import LabelSchema
 from llmlabel.types import LabeledDocument

@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("kili")
 
-from llmlabel.exporters.kili import KiliExporter, create_kili_project
+from llmlabel.exporters.kili import KiliExporter
+from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.platforms.kili.answers import labeled_from_json_response
 from llmlabel.platforms.kili.interface import interface_from_schema
 from llmlabel.platforms.kili.ontology import bind
@@ -33,7 +34,7 @@ class TestKiliExporter(ExporterContract):
     def project(self, tmp_path: Path, schema: LabelSchema) -> str:
         if tmp_path not in self.projects:
             access = {"api_key": self.stub.api_key, "api_endpoint": self.stub.endpoint}
-            self.projects[tmp_path] = create_kili_project("t", schema=schema, **access)
+            self.projects[tmp_path] = create_kili_project(str(tmp_path), schema=schema, **access)
         return self.projects[tmp_path]
 
     def make_exporter(self, tmp_path: Path, schema: LabelSchema) -> KiliExporter:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -259,6 +260,15 @@ class State:
 
     # -- filters -----------------------------------------------------------------------------
 
+    def find_projects(self, w: dict) -> list[dict]:
+        pattern = w.get("searchQuery")
+        like = None if pattern is None else re.compile(ilike(pattern), re.IGNORECASE | re.DOTALL)
+        return [
+            p
+            for p in self.projects.values()
+            if w.get("id") in (None, p["id"]) and (like is None or like.fullmatch(p["title"]))
+        ]
+
     def find_assets(self, w: dict) -> list[dict]:
         out = []
         project = (w.get("project") or {}).get("id")
@@ -437,12 +447,8 @@ class State:
             "apiKeys": lambda _i, where, first, skip: cut([expiry], first, skip),
             "organizations": lambda _i, where, first, skip: cut(orgs, first, skip),
             "countOrganizations": lambda _i, where: len(orgs),
-            "projects": lambda _i, where, first, skip: cut(
-                [p for p in s.projects.values() if where.get("id") in (None, p["id"])], first, skip
-            ),
-            "countProjects": lambda _i, where: len(
-                [p for p in s.projects.values() if where.get("id") in (None, p["id"])]
-            ),
+            "projects": lambda _i, where, first, skip: cut(s.find_projects(where), first, skip),
+            "countProjects": lambda _i, where: len(s.find_projects(where)),
             "assets": lambda _i, where, first, skip: cut([s.asset_view(a) for a in s.find_assets(where)], first, skip),
             "countAssets": lambda _i, where: len(s.find_assets(where)),
             "labels": lambda _i, where, first, skip: cut([s.label_view(x) for x in s.find_labels(where)], first, skip),
@@ -457,6 +463,13 @@ class State:
             "setAssetsPriority": set_priority,
             "updatePropertiesInAssets": update_properties,
         }
+
+
+def ilike(pattern: str) -> str:
+    """A PostgreSQL ILIKE pattern as a regular expression."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
 
 
 def root_field(query: str) -> tuple[str, str]:

@@ -18,7 +18,16 @@ from pydantic import SecretStr
 from llmlabel.errors import ConfigurationError, SourceError, TransportError
 from llmlabel.platforms.kili import sdk
 from llmlabel.platforms.kili.faults import RequestFailed, as_fault
-from llmlabel.platforms.kili.records import ASSET_FIELDS, LABEL_FIELDS, Asset, Project, StoredLabel, asset_of, label_of
+from llmlabel.platforms.kili.records import (
+    ASSET_FIELDS,
+    LABEL_FIELDS,
+    PROJECT_FIELDS,
+    Asset,
+    Project,
+    StoredLabel,
+    asset_of,
+    label_of,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -77,9 +86,8 @@ class KiliClient:
         Raises:
             ConfigurationError: There is no such project, or the key's user may not see it.
         """
-        fields = ["id", "title", "inputType", "jsonInterface", "workflowVersion"]
         try:
-            found = self._call("projects", project_id=project_id, fields=fields)
+            found = self._call("projects", project_id=project_id, fields=PROJECT_FIELDS)
         except RequestFailed as failed:
             if failed.code != "projectNotFound":
                 raise
@@ -89,9 +97,17 @@ class KiliClient:
                 f"Kili at {self.host} has no project {project_id!r} that this key's user can see; copy the id from the "
                 "project's address"
             )
-        row = found[0]
+        return self._as_project(found[0])
+
+    def projects_titled(self, title: str) -> list[Project]:
+        """Return the projects that have exactly this title, of those that the key's user can see."""
+        escaped = title.replace("\\", "\\\\")  # the search is an ILIKE pattern; its wildcards match themselves too
+        rows = self._call("projects", search_query=escaped, archived=False, fields=PROJECT_FIELDS, disable_tqdm=True)
+        return [self._as_project(row) for row in rows if row["title"] == title]
+
+    def _as_project(self, row: Mapping[str, Any]) -> Project:
         workflow = row.get("workflowVersion") or "V1"
-        self._stepwise[project_id] = workflow != "V1"
+        self._stepwise[row["id"]] = workflow != "V1"
         return Project(row["id"], row["title"], row["inputType"], row["jsonInterface"], workflow)
 
     def _asset_fields(self, project_id: str) -> tuple[str, ...]:

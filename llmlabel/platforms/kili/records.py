@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+PROJECT_FIELDS = ("id", "title", "inputType", "jsonInterface", "workflowVersion")
 ASSET_FIELDS = ("id", "externalId", "content", "jsonContent", "jsonMetadata", "isHoneypot")
 LABEL_FIELDS = (
     "id",
