@@ -18,22 +18,24 @@ LANES = 4  # underlines that fit below a line; deeper nesting is named in the to
 Span = tuple[int, int, str, str, float | None]
 Cell = str | int | float | None
 
-# Okabe-Ito hues and four more that stay apart for colour-blind readers; each is (tint, line) for light, then for dark
-# backgrounds. Text on a tint has a contrast of at least 7:1, a line on its background at least 3:1.
+# Twelve hues of one lightness (OKLCH), the eight that lie furthest apart first; each is (tint, line) for light, then
+# for dark backgrounds. Text on a tint has a contrast of at least 7:1, a line on its background at least 4.5:1, so that
+# it can also be the background of text in the page's colour.
 PALETTE: tuple[tuple[str, str, str, str], ...] = (
-    ("#cfe4f7", "#0a66ad", "#123a5c", "#6db8f2"),
-    ("#fde3c0", "#a86500", "#5a3a08", "#f0a83a"),
-    ("#cdeee0", "#00795a", "#0b4737", "#3fc79e"),
-    ("#f6d9ea", "#a8447f", "#57214a", "#e79cca"),
-    ("#f7f0b4", "#7d7200", "#4b4508", "#e2d44c"),
-    ("#fbd5c5", "#c04a00", "#602a10", "#f58a52"),
-    ("#d6f1fb", "#187a9e", "#124656", "#74cdec"),
-    ("#e2dcf8", "#6247b5", "#37296b", "#b5a3f0"),
-    ("#e0e6cf", "#56702a", "#374519", "#a9c573"),
-    ("#ecdfd3", "#875a3c", "#4a3426", "#d0a686"),
-    ("#dfe3e8", "#56606c", "#37404a", "#aab4c0"),
-    ("#fad3d8", "#b8324a", "#5e1d29", "#f48c9c"),
+    ("#d7e8ff", "#2463ae", "#203e64", "#91c1fe"),
+    ("#ffe0c7", "#925003", "#5a3107", "#f7aa6a"),
+    ("#c3f4d8", "#00764c", "#0b492f", "#76d5a4"),
+    ("#fedbe8", "#9b3c67", "#5b2b3f", "#f89ec1"),
+    ("#f5edb9", "#716400", "#463d01", "#d1bf57"),
+    ("#bcf1fb", "#04707e", "#02464f", "#62d0e2"),
+    ("#eae0ff", "#704ea4", "#43335e", "#c9adfd"),
+    ("#feddd9", "#a83630", "#602b26", "#fea196"),
+    ("#d9efc4", "#497104", "#304517", "#a5cd7c"),
+    ("#fed8fa", "#903d8b", "#552b51", "#ec9fe4"),
+    ("#f5e2d8", "#7d5a47", "#4a392f", "#d7b6a4"),
+    ("#e0e7f1", "#586477", "#373d47", "#b3bed1"),
 )
+FEW = 8
 
 # Characters that are invisible or move what stands around them. Joiners stay: emoji, Persian and Hindi need them; so
 # do the tag characters of a flag, which elsewhere can only hide text.
@@ -67,10 +69,12 @@ def escape(text: str) -> str:
 def label_slots(labels: Iterable[str]) -> dict[str, int]:
     """Return each label's place in ``PALETTE``: by a hash of its name; labels differ while there are colours left."""
     slots: dict[str, int] = {}
-    for label in sorted(set(labels)):
-        slot = zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)
-        while slot in slots.values() and len(slots) < len(PALETTE):
-            slot = (slot + 1) % len(PALETTE)
+    names = sorted(set(labels))
+    colours = FEW if len(names) <= FEW else len(PALETTE)
+    for label in names:
+        slot = zlib.crc32(label.encode("utf-8", "surrogatepass")) % colours
+        while slot in slots.values() and len(slots) < colours:
+            slot = (slot + 1) % colours
         slots[label] = slot
     return slots
 
