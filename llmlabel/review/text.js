@@ -61,6 +61,20 @@ function lanes(spans) {
   });
 }
 
+/** The parts of rejected spans that no other span covers: only these are shown as struck out. */
+function uncovered(spans) {
+  const living = spans.filter((span) => !span.rejected);
+  return spans.filter((span) => span.rejected).flatMap((span) => {
+    let parts = [span];
+    for (const { start, end } of living) {
+      if (start >= span.end || end <= span.start) continue;
+      parts = parts.flatMap((part) => [{ start: part.start, end: Math.min(part.end, start) }, { start: Math.max(part.start, end), end: part.end }]);
+      parts = parts.filter((part) => part.start < part.end);
+    }
+    return parts;
+  });
+}
+
 /** Shows one text and its spans in an element. */
 class TextView {
   constructor(root) {
@@ -168,7 +182,7 @@ class TextView {
     return range ? this.position(range.startContainer, range.startOffset) : -1;
   }
 
-  /** Marks spans of {start, end, slot, dashed, rejected}, and the picked one; only what changed is touched. */
+  /** Marks spans of {start, end, slot, dashed, rejected}, and the picked ones; only what changed is touched. */
   mark(spans, picked) {
     if (!this.native) {
       this.markByElements(spans, picked);
@@ -179,8 +193,8 @@ class TextView {
       const name = `s${span.slot}l${lane}${span.dashed ? "d" : ""}`;
       wanted.set(`${name} ${span.start} ${span.end}`, { ...span, name, lane });
     }
-    for (const span of spans) {
-      if (span.rejected) wanted.set(`rejected ${span.start} ${span.end}`, { ...span, name: "rejected", lane: 0 });
+    for (const { start, end } of uncovered(spans)) {
+      wanted.set(`rejected ${start} ${end}`, { start, end, name: "rejected", lane: 0 });
     }
     for (const [key, { name, range }] of this.marked) {
       if (wanted.has(key)) continue;
@@ -202,11 +216,17 @@ class TextView {
     this.marked.set(key, { name, range });
   }
 
+  /** Shows which spans of {start, end, slot} are selected, in the full colour of their labels. */
   pick(picked) {
     if (!this.native) return;
-    const highlight = new Highlight(...(picked ? [new StaticRange(this.borders(picked.start, picked.end))] : []));
-    highlight.priority = LANES;
-    CSS.highlights.set("picked", highlight);
+    for (const name of this.selected || []) CSS.highlights.delete(name);
+    this.selected = new Set(picked.map(({ slot }) => `p${slot}`));
+    for (const name of this.selected) {
+      const spans = picked.filter(({ slot }) => `p${slot}` === name);
+      const highlight = new Highlight(...spans.map(({ start, end }) => new StaticRange(this.borders(start, end))));
+      highlight.priority = LANES;
+      CSS.highlights.set(name, highlight);
+    }
   }
 
   /** For browsers without Custom Highlights: the text is cut at the borders of spans; marks take no room. */
@@ -233,9 +253,10 @@ class TextView {
       mark.style.background = `var(--t${over.at(-1).span.slot})`;
       mark.style.boxShadow = over.map(({ span, lane }) => `0 ${2 * lane + 2}px var(--k${span.slot})`).join();
     }
-    if (picked && picked.start < end && picked.end > start) {
-      mark.style.background = "var(--pick)";
-      mark.style.color = "var(--on-pick)";
+    const chosen = picked.find((span) => span.start < end && span.end > start);
+    if (chosen) {
+      mark.style.background = `var(--k${chosen.slot})`;
+      mark.style.color = "var(--page)";
     }
     const part = { start, end, node, whole: piece.whole };
     this.nodes.set(node, part);
