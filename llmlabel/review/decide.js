@@ -13,8 +13,8 @@ function decide(change, message) {
   say(session.unkept ? `${message}. This browser keeps nothing: save before you leave.` : message);
 }
 
-/** Changes the selected entity; a decision about one entity redraws one row only. */
-function decideItem(change, message) {
+/** Changes the selected entity and selects another; a decision about one entity redraws one row only. */
+function decideItem(change, message, next = picked) {
   const item = reviews[current].items[picked];
   if (!item) {
     say("There is no entity selected.");
@@ -24,10 +24,10 @@ function decideItem(change, message) {
   $(`e${picked}`).replaceWith(entityRow(picked));
   drawMarks();
   drawRelations();
-  pick(picked);
   drawDocument(current);
   drawProgress();
   say(message(item));
+  pick(next); // last: it asks the browser where things stand
 }
 
 function setState(state) {
@@ -36,8 +36,8 @@ function setState(state) {
     decideLink(change, state);
     return;
   }
-  decideItem(change, (item) => `${state}: ${words(item)}, ${visible(item.label)}`);
-  if (picked >= 0 && picked < reviews[current].items.length - 1) pick(picked + 1);
+  const next = Math.min(picked + 1, reviews[current].items.length - 1);
+  decideItem(change, (item) => `${state}: ${words(item)}, ${visible(item.label)}`, next);
 }
 
 function move(edge, direction, granularity = "grapheme") {
@@ -174,7 +174,7 @@ function save() {
 
 async function load(file) {
   const [taken, lost] = session.load(await file.text());
-  session.history.length = 0;
+  session.history.length = session.remembered = 0;
   reviews.forEach((_, number) => drawDocument(number));
   if (current >= 0) openDocument(current);
   applyFilters();

@@ -129,7 +129,7 @@ function openDocument(number, picks = -1) {
   $("name").textContent = visible(review.id);
   drawFacts(review.source);
   $("text").lang = review.source.language || "";
-  view.show(review.text);
+  view.show(review.text, review.items);
   drawClasses();
   drawTexts();
   drawLedger();

@@ -2,6 +2,7 @@
 // storage, the server that gave the page, a file. No DOM in this file.
 "use strict";
 
+const REMEMBERED = 500_000; // entities in the history of changes
 const MOST = 2_000_000; // characters of one request to the server
 
 class Session {
@@ -9,6 +10,7 @@ class Session {
     this.data = data;
     this.reviews = data.documents.map((source) => new Review(source));
     this.history = [];
+    this.remembered = 0;
     this.saved = true;
     this.unstored = new Set(); // changed since they were last stored
     this.unsent = new Set(); // what the server has not acknowledged
@@ -21,14 +23,23 @@ class Session {
     const result = change(review);
     if (result === false) return false;
     review.at = new Date().toISOString();
-    this.history.push({ number, picked, before });
+    this.remember({ number, picked, before });
     this.keep(review);
     return result;
+  }
+
+  /** Adds to the history; of documents with thousands of entities it reaches back some hundred changes. */
+  remember(step) {
+    const size = ({ before }) => before.items.length + 1;
+    this.history.push(step);
+    this.remembered += size(step);
+    while (this.remembered > REMEMBERED) this.remembered -= size(this.history.shift());
   }
 
   undo() {
     const last = this.history.pop();
     if (!last) return null;
+    this.remembered -= last.before.items.length + 1;
     const review = this.reviews[last.number];
     Object.assign(review, last.before);
     this.keep(review);
