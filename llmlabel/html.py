@@ -96,23 +96,27 @@ def _themed(selector: str, light: str, dark: str) -> str:
 # Notebook front ends have a theme of their own, which the reader's system does not know of.
 _DARK_THEME = ":is([data-jp-theme-light=false],.vscode-dark)"
 _LIGHT_THEME = ":is([data-jp-theme-light=true],.vscode-light)"
-_LIGHT_PAGE = "--page:#fff;--ink:#1a1a1a;--soft:#555;--rule:#d0d0d0"
-_DARK_PAGE = "--page:#181a1d;--ink:#eceef0;--soft:#b0b5bb;--rule:#454a50"
+_LIGHT_PAGE = "--page:#fff;--ink:#16191d;--soft:#555d66;--rule:#e2e5e9"
+_DARK_PAGE = "--page:#191c20;--ink:#e9ecef;--soft:#a6aeb7;--rule:#2c3138"
 _RULES = (
-    ".llmlabel{font:15px/1.9 system-ui,sans-serif;background:var(--page);color:var(--ink);padding:.5em .8em;"
-    "border:1px solid var(--rule);border-radius:6px;margin:.3em 0;max-width:60em}"
-    ".llmlabel .ll-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext}"
+    ".llmlabel{font:15px/2 system-ui,sans-serif;background:var(--page);color:var(--ink);padding:.7em 1em;"
+    "border:1px solid var(--rule);border-radius:8px;margin:.4em 0;max-width:60em}"
+    ".llmlabel .ll-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;margin:.2em 0 .5em}"
     ".llmlabel mark{color:inherit}"
     ".llmlabel .ll-ctl{color:var(--soft);font-size:.9em}"
     ".llmlabel .ll-head,.llmlabel .ll-key,.llmlabel caption{color:var(--soft);font-size:.85em;line-height:1.6}"
-    ".llmlabel .ll-key mark{color:var(--ink);border-bottom:2px solid;padding:0 .4em;margin-right:.5em;"
-    "display:inline-block}"
-    ".llmlabel dl{margin:.2em 0;font-size:.9em;line-height:1.5}.llmlabel dt{color:var(--soft);float:left;"
-    "clear:left;margin-right:.6em}.llmlabel dd{margin:0}"
+    ".llmlabel .ll-key mark{color:var(--ink);border-bottom:2px solid;border-radius:4px 4px 2px 2px;padding:0 .45em;"
+    "margin:0 .5em .3em 0;display:inline-block}"
+    ".llmlabel dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:.5em 0 0;font-size:.9em;"
+    "line-height:1.5}.llmlabel dt{color:var(--soft);font-weight:400}.llmlabel dd{margin:0;overflow-wrap:anywhere}"
     ".llmlabel summary{cursor:pointer;color:var(--soft);font-size:.85em}"
-    ".llmlabel table{border-collapse:collapse;line-height:1.5}.llmlabel caption{text-align:start}"
-    ".llmlabel th,.llmlabel td{text-align:start;padding:.15em .7em;border-bottom:1px solid var(--rule)}"
-    ".llmlabel td.ll-n{text-align:end;font-variant-numeric:tabular-nums}"
+    ".llmlabel table{border:0;border-collapse:collapse;margin:0;font-size:.93em;line-height:1.5}"
+    ".llmlabel caption{text-align:start;padding:0 0 .4em}"
+    ".llmlabel tr,.llmlabel tr:nth-child(even){background:none}"
+    ".llmlabel th,.llmlabel td{text-align:start;vertical-align:top;padding:.2em 1.6em .2em 0;white-space:pre-wrap;"
+    "border:0;border-bottom:1px solid var(--rule)}"
+    ".llmlabel th{color:var(--soft);font-weight:400}.llmlabel tr:last-child td{border-bottom:0}"
+    ".llmlabel .ll-n{text-align:end;font-variant-numeric:tabular-nums}"
 )
 _STYLE = f"<style>{_themed('.llmlabel', _LIGHT_PAGE, _DARK_PAGE)}{palette_css('.llmlabel')}{_RULES}</style>"
 
@@ -199,7 +203,7 @@ def document_html(id: str, text: str, spans: Sequence[Span], facts: Sequence[tup
         parts.append(f'<div class="ll-head">{len(text) - length:,} more characters are not shown here</div>')
     parts.append(_legend(shown, slots))
     if facts:
-        items = "".join(f'<dt>{escape(name)}</dt><dd dir="auto">{escape(value)}</dd>' for name, value in facts)
+        items = "".join(f"<dt>{escape(name)}</dt><dd><bdi>{escape(value)}</bdi></dd>" for name, value in facts)
         parts.append(f"<dl>{items}</dl>")
     return "".join([*parts, "</div>"])
 
@@ -217,12 +221,15 @@ def _legend(spans: Sequence[Span], slots: dict[str, int]) -> str:
 
 def table_html(headers: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> str:
     """Return an HTML table, every cell escaped; numbers stand to the end, None is shown as a dash."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headers)
+    rows = list(rows)
+    numbers = {n for row in rows for n, value in enumerate(row) if isinstance(value, (int, float))}
+    head = "".join(
+        f'<th scope="col"{" class=ll-n" if n in numbers else ""}>{escape(name)}</th>' for n, name in enumerate(headers)
+    )
+    head = f"<thead><tr>{head}</tr></thead>" if any(headers) else ""
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return (
-        f'{_STYLE}<div class="llmlabel"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'{_STYLE}<div class="llmlabel"><table>{title}{head}<tbody>{body}</tbody></table></div>'
 
 
 def _cell(value: Cell) -> str:

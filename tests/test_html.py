@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llmlabel import Discarded, Document, Entity, LabeledDocument, LabelSchema, Mention, Placement, Prediction
 from llmlabel.html import PALETTE, Span, document_html, escape, label_slots, table_html, terminal_safe
 
-TAGS = {"style", "div", "mark", "span", "details", "summary", "dl", "dt", "dd"}
+TAGS = {"style", "div", "mark", "span", "details", "summary", "dl", "dt", "dd", "bdi"}
 
 
 class Page(HTMLParser):

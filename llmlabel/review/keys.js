@@ -107,6 +107,7 @@ function start() {
   $("documents").addEventListener("click", (event) => rowNumber(event) >= 0 && openDocument(rowNumber(event)));
   $("entities").addEventListener("click", (event) => rowNumber(event) >= 0 && choosePlace(rowNumber(event)));
   $("relations").addEventListener("click", (event) => rowNumber(event) >= 0 && pickLink(rowNumber(event)));
+  $("f-as").onchange = drawLedger;
   $("previous").onclick = KEYS.p;
   $("next").onclick = KEYS.n;
   $("clear").onclick = () => {

@@ -170,13 +170,21 @@ function drawTexts() {
   }));
 }
 
+/** Places a mention with one click; if its label is not in the schema, as the label chosen beside "Label the words". */
+function placeButton(mention, number) {
+  const button = make("button", { type: "button", onclick: () => place(number) }, "Place");
+  if (!data.labels.includes(mention.label)) button.append(` as ${visible($("f-as").value)}`);
+  button.ariaLabel = `${button.textContent}: ${visible(mention.text)}`;
+  return button;
+}
+
 function drawLedger() {
   const { source, placed } = reviews[current];
   const mentions = source.ledger.map((mention, number) => {
     const what = make("span", { className: "what" }, chip(mention.label), " ", make("bdi", {}, visible(mention.text)));
     const row = make("li", {}, what, make("span", { className: "note" }, mention.status.replace("_", " ")));
     if (placed.has(number)) row.append(make("span", { className: "mark" }, "✓ placed"));
-    else row.append(make("button", { type: "button", onclick: () => place(number), "aria-label": `Place ${visible(mention.text)}` }, "Place"));
+    else row.append(placeButton(mention, number));
     return row;
   });
   const others = source.discarded.map(({ kind, value, reason }) => make("li", {},
