@@ -18,22 +18,24 @@ LANES = 4  # underlines that fit below a line; deeper nesting is named in the to
 Span = tuple[int, int, str, str, float | None]
 Cell = str | int | float | None
 
-# Okabe-Ito hues and four more that stay apart for colour-blind readers; each is (tint, line) for light, then for dark
-# backgrounds. Text on a tint has a contrast of at least 7:1, a line on its background at least 3:1.
+# Twelve hues of one lightness (OKLCH), the eight that lie furthest apart first; each is (tint, line) for light, then
+# for dark backgrounds. Text on a tint has a contrast of at least 7:1, a line on its background at least 4.5:1, so that
+# it can also be the background of text in the page's colour.
 PALETTE: tuple[tuple[str, str, str, str], ...] = (
-    ("#cfe4f7", "#0a66ad", "#123a5c", "#6db8f2"),
-    ("#fde3c0", "#a86500", "#5a3a08", "#f0a83a"),
-    ("#cdeee0", "#00795a", "#0b4737", "#3fc79e"),
-    ("#f6d9ea", "#a8447f", "#57214a", "#e79cca"),
-    ("#f7f0b4", "#7d7200", "#4b4508", "#e2d44c"),
-    ("#fbd5c5", "#c04a00", "#602a10", "#f58a52"),
-    ("#d6f1fb", "#187a9e", "#124656", "#74cdec"),
-    ("#e2dcf8", "#6247b5", "#37296b", "#b5a3f0"),
-    ("#e0e6cf", "#56702a", "#374519", "#a9c573"),
-    ("#ecdfd3", "#875a3c", "#4a3426", "#d0a686"),
-    ("#dfe3e8", "#56606c", "#37404a", "#aab4c0"),
-    ("#fad3d8", "#b8324a", "#5e1d29", "#f48c9c"),
+    ("#d7e8ff", "#2463ae", "#203e64", "#91c1fe"),
+    ("#ffe0c7", "#925003", "#5a3107", "#f7aa6a"),
+    ("#c3f4d8", "#00764c", "#0b492f", "#76d5a4"),
+    ("#fedbe8", "#9b3c67", "#5b2b3f", "#f89ec1"),
+    ("#f5edb9", "#716400", "#463d01", "#d1bf57"),
+    ("#bcf1fb", "#04707e", "#02464f", "#62d0e2"),
+    ("#eae0ff", "#704ea4", "#43335e", "#c9adfd"),
+    ("#feddd9", "#a83630", "#602b26", "#fea196"),
+    ("#d9efc4", "#497104", "#304517", "#a5cd7c"),
+    ("#fed8fa", "#903d8b", "#552b51", "#ec9fe4"),
+    ("#f5e2d8", "#7d5a47", "#4a392f", "#d7b6a4"),
+    ("#e0e7f1", "#586477", "#373d47", "#b3bed1"),
 )
+FEW = 8
 
 # Characters that are invisible or move what stands around them. Joiners stay: emoji, Persian and Hindi need them; so
 # do the tag characters of a flag, which elsewhere can only hide text.
@@ -67,10 +69,12 @@ def escape(text: str) -> str:
 def label_slots(labels: Iterable[str]) -> dict[str, int]:
     """Return each label's place in ``PALETTE``: by a hash of its name; labels differ while there are colours left."""
     slots: dict[str, int] = {}
-    for label in sorted(set(labels)):
-        slot = zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)
-        while slot in slots.values() and len(slots) < len(PALETTE):
-            slot = (slot + 1) % len(PALETTE)
+    names = sorted(set(labels))
+    colours = FEW if len(names) <= FEW else len(PALETTE)
+    for label in names:
+        slot = zlib.crc32(label.encode("utf-8", "surrogatepass")) % colours
+        while slot in slots.values() and len(slots) < colours:
+            slot = (slot + 1) % colours
         slots[label] = slot
     return slots
 
@@ -92,23 +96,27 @@ def _themed(selector: str, light: str, dark: str) -> str:
 # Notebook front ends have a theme of their own, which the reader's system does not know of.
 _DARK_THEME = ":is([data-jp-theme-light=false],.vscode-dark)"
 _LIGHT_THEME = ":is([data-jp-theme-light=true],.vscode-light)"
-_LIGHT_PAGE = "--page:#fff;--ink:#1a1a1a;--soft:#555;--rule:#d0d0d0"
-_DARK_PAGE = "--page:#181a1d;--ink:#eceef0;--soft:#b0b5bb;--rule:#454a50"
+_LIGHT_PAGE = "--page:#fff;--ink:#16191d;--soft:#555d66;--rule:#e2e5e9"
+_DARK_PAGE = "--page:#191c20;--ink:#e9ecef;--soft:#a6aeb7;--rule:#2c3138"
 _RULES = (
-    ".llmlabel{font:15px/1.9 system-ui,sans-serif;background:var(--page);color:var(--ink);padding:.5em .8em;"
-    "border:1px solid var(--rule);border-radius:6px;margin:.3em 0;max-width:60em}"
-    ".llmlabel .ll-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext}"
+    ".llmlabel{font:15px/2 system-ui,sans-serif;background:var(--page);color:var(--ink);padding:.7em 1em;"
+    "border:1px solid var(--rule);border-radius:8px;margin:.4em 0;max-width:60em}"
+    ".llmlabel .ll-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;margin:.2em 0 .5em}"
     ".llmlabel mark{color:inherit}"
     ".llmlabel .ll-ctl{color:var(--soft);font-size:.9em}"
     ".llmlabel .ll-head,.llmlabel .ll-key,.llmlabel caption{color:var(--soft);font-size:.85em;line-height:1.6}"
-    ".llmlabel .ll-key mark{color:var(--ink);border-bottom:2px solid;padding:0 .4em;margin-right:.5em;"
-    "display:inline-block}"
-    ".llmlabel dl{margin:.2em 0;font-size:.9em;line-height:1.5}.llmlabel dt{color:var(--soft);float:left;"
-    "clear:left;margin-right:.6em}.llmlabel dd{margin:0}"
+    ".llmlabel .ll-key mark{color:var(--ink);border-bottom:2px solid;border-radius:4px 4px 2px 2px;padding:0 .45em;"
+    "margin:0 .5em .3em 0;display:inline-block}"
+    ".llmlabel dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:.5em 0 0;font-size:.9em;"
+    "line-height:1.5}.llmlabel dt{color:var(--soft);font-weight:400}.llmlabel dd{margin:0;overflow-wrap:anywhere}"
     ".llmlabel summary{cursor:pointer;color:var(--soft);font-size:.85em}"
-    ".llmlabel table{border-collapse:collapse;line-height:1.5}.llmlabel caption{text-align:start}"
-    ".llmlabel th,.llmlabel td{text-align:start;padding:.15em .7em;border-bottom:1px solid var(--rule)}"
-    ".llmlabel td.ll-n{text-align:end;font-variant-numeric:tabular-nums}"
+    ".llmlabel table{border:0;border-collapse:collapse;margin:0;font-size:.93em;line-height:1.5}"
+    ".llmlabel caption{text-align:start;padding:0 0 .4em}"
+    ".llmlabel tr,.llmlabel tr:nth-child(even){background:none}"
+    ".llmlabel th,.llmlabel td{text-align:start;vertical-align:top;padding:.2em 1.6em .2em 0;white-space:pre-wrap;"
+    "border:0;border-bottom:1px solid var(--rule)}"
+    ".llmlabel th{color:var(--soft);font-weight:400}.llmlabel tr:last-child td{border-bottom:0}"
+    ".llmlabel .ll-n{text-align:end;font-variant-numeric:tabular-nums}"
 )
 _STYLE = f"<style>{_themed('.llmlabel', _LIGHT_PAGE, _DARK_PAGE)}{palette_css('.llmlabel')}{_RULES}</style>"
 
@@ -195,7 +203,7 @@ def document_html(id: str, text: str, spans: Sequence[Span], facts: Sequence[tup
         parts.append(f'<div class="ll-head">{len(text) - length:,} more characters are not shown here</div>')
     parts.append(_legend(shown, slots))
     if facts:
-        items = "".join(f'<dt>{escape(name)}</dt><dd dir="auto">{escape(value)}</dd>' for name, value in facts)
+        items = "".join(f"<dt>{escape(name)}</dt><dd><bdi>{escape(value)}</bdi></dd>" for name, value in facts)
         parts.append(f"<dl>{items}</dl>")
     return "".join([*parts, "</div>"])
 
@@ -213,12 +221,15 @@ def _legend(spans: Sequence[Span], slots: dict[str, int]) -> str:
 
 def table_html(headers: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> str:
     """Return an HTML table, every cell escaped; numbers stand to the end, None is shown as a dash."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headers)
+    rows = list(rows)
+    numbers = {n for row in rows for n, value in enumerate(row) if isinstance(value, (int, float))}
+    head = "".join(
+        f'<th scope="col"{" class=ll-n" if n in numbers else ""}>{escape(name)}</th>' for n, name in enumerate(headers)
+    )
+    head = f"<thead><tr>{head}</tr></thead>" if any(headers) else ""
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return (
-        f'{_STYLE}<div class="llmlabel"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'{_STYLE}<div class="llmlabel"><table>{title}{head}<tbody>{body}</tbody></table></div>'
 
 
 def _cell(value: Cell) -> str:

@@ -98,11 +98,18 @@ def serve(
 @app.command()
 def apply(
     predicted: Predicted,
-    decisions: Decisions,
+    decisions: Annotated[
+        list[Path],
+        typer.Argument(metavar="DECISIONS...", help="Files of decisions (JSON Lines), of one or more people."),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the reviewed documents go (.jsonl).")],
+    reviewer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose decision counts where people decided differently.")
+    ] = None,
 ) -> None:
     """Write the documents with the decisions carried out; `llmlabel export` takes the file."""
-    reviewed = apply_decisions(documents.labelled(predicted), read_decisions(decisions))
+    made = [decision for file in decisions for decision in read_decisions(file)]
+    reviewed = apply_decisions(documents.labelled(predicted), made, reviewer=reviewer)
     report = JsonlExporter(out).export(reviewed)
     done = sum(labeled.provenance is not None and labeled.provenance.reviewed for labeled in reviewed)
     terminal.line(f"{done} of {report.written} documents reviewed → {out}")

@@ -17,7 +17,7 @@ from llmlabel.types import LabeledDocument, Prediction
 
 LANES = 4  # as in text.js
 SELF = "'self'"
-SCRIPTS = ("text.js", "state.js", "page.js", "decide.js")
+SCRIPTS = ("text.js", "review.js", "session.js", "page.js", "panels.js", "relations.js", "decide.js", "keys.js")
 
 
 def review_page(
@@ -36,7 +36,7 @@ def review_page(
         title: Heading of the page.
         schema: Gives the labels and questions to choose from; without it, those that occur.
         reviewer: Written into each decision as ``by``.
-        decisions: Made before: the page starts with them.
+        decisions: Made before: the page starts with them, or with those of ``reviewer``.
         token: For a page that ``ReviewServer`` serves: sends its decisions there, with this proof of origin.
     """
     shown, made = list(documents), list(decisions)
@@ -48,9 +48,15 @@ def review_page(
         "key": text_hash("\n".join(f"{item['id']} {item['hash']}" for item in items)),
         "labels": labels,
         "slots": label_slots({*labels, *used, *lost}),
+        "relations": _relations(shown, schema),
         "classifications": _classifications(shown, schema),
+        "texts": [part.name for part in schema.texts] if schema else sorted({name for d in shown for name in d.texts}),
         "reviewer": reviewer,
-        "decisions": [decision.model_dump(mode="json", exclude_none=True) for decision in standing(made)],
+        "decisions": [
+            decision.model_dump(mode="json", exclude_none=True)
+            for decision in standing(made)
+            if reviewer is None or decision.by == reviewer
+        ],
         "seen": len(made),
         "token": token,
         "documents": items,
@@ -118,8 +124,12 @@ def _document(document: LabeledDocument) -> dict[str, object]:
             }
             for e in document.entities
         ],
-        "relations": [[r.head, r.tail, r.label] for r in document.relations],
+        "relations": [[r.head, r.tail, r.label, r.confidence] for r in document.relations],
         "classes": {name: [c.label for c in chosen] for name, chosen in document.classes.items()},
+        "scores": {
+            name: {c.label: c.confidence for c in chosen if c.confidence is not None}
+            for name, chosen in document.classes.items()
+        },
         "texts": document.texts,
         "outcome": predicted.outcome if predicted else None,
         "model": predicted.model if predicted else None,
@@ -136,9 +146,10 @@ def _document(document: LabeledDocument) -> dict[str, object]:
 
 def _classifications(documents: Sequence[LabeledDocument], schema: LabelSchema | None) -> list[dict[str, object]]:
     if schema is not None:
+        asked = [(part, schema.asked_under(part.name)) for part in schema.questions]
         return [
-            {"name": part.name, "labels": list(part.label_names), "multi": part.multi_label}
-            for part in schema.classifications
+            {"name": part.name, "labels": list(part.label_names), "multi": part.multi_label, "under": under}
+            for part, under in asked
         ]
     seen: dict[str, dict[str, None]] = {}
     several: set[str] = set()
@@ -146,7 +157,18 @@ def _classifications(documents: Sequence[LabeledDocument], schema: LabelSchema |
         for name, chosen in document.classes.items():
             seen.setdefault(name, {}).update(dict.fromkeys(c.label for c in chosen))
             several |= {name} if len(chosen) > 1 else set()
-    return [{"name": name, "labels": sorted(labels), "multi": name in several} for name, labels in seen.items()]
+    return [
+        {"name": name, "labels": sorted(labels), "multi": name in several, "under": []} for name, labels in seen.items()
+    ]
+
+
+def _relations(documents: Sequence[LabeledDocument], schema: LabelSchema | None) -> list[dict[str, object]]:
+    """The relations to choose from, with the entities that each may start and end at; none named: any."""
+    if schema is not None:
+        return [{"name": part.name, "head": part.head, "tail": part.tail} for part in schema.relations]
+    return [
+        {"name": name, "head": (), "tail": ()} for name in sorted({r.label for d in documents for r in d.relations})
+    ]
 
 
 def _embedded(data: object) -> str:
@@ -175,7 +197,7 @@ def _script() -> str:
 
 @cache
 def _style() -> str:
-    """The page's rules, the colours, and one highlight for each label colour, lane and kind of line."""
+    """The page's rules, the colours, and highlights for each label colour: by lane and kind of line, and selected."""
     rules = [
         f"::highlight(s{slot}l{lane}{suffix}){{background-color:var(--t{slot});text-decoration:underline {line} 2px "
         f"var(--k{slot});text-underline-offset:{3 + 3 * lane}px}}"
@@ -183,4 +205,7 @@ def _style() -> str:
         for lane in range(LANES)
         for suffix, line in (("", "solid"), ("d", "dashed"))
     ]
+    for slot in range(len(PALETTE)):
+        rules.append(f".s{slot}{{--t:var(--t{slot});--k:var(--k{slot})}}")
+        rules.append(f"::highlight(p{slot}){{background-color:var(--k{slot});color:var(--page)}}")
     return "\n".join([palette_css(":root"), _file("page.css"), *rules])

@@ -3,107 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import ValidationError
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.review.decisions import Decision, decisions_from, misfits
+from llmlabel.review.decision_file import DecisionFile, Refused
+from llmlabel.review.decisions import Decision, misfits, standing
 from llmlabel.review.page import review_page
 from llmlabel.schema import LabelSchema
 from llmlabel.types import LabeledDocument, Value, explain
 
-BEGIN = b'{"version":1,'  # of every line that is written here
 LARGEST = 4_000_000  # bytes of one request; a document with 20,000 decided entities stays below
-
-
-class Refused(Exception):
-    """A request that is answered with an error: status and one sentence."""
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class _Posted(Value):
     seen: int
     lines: tuple[Decision, ...]
-
-
-class DecisionFile:
-    """An append-only file of decisions that one server at a time may write.
-
-    Raises:
-        ConfigurationError: Another server has it open.
-        SourceError: It holds something other than decisions.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._lock = Lock()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._file: IO[bytes] = os.fdopen(descriptor, "r+b")
-        try:
-            _claim(self._file, self.path)
-            self.decisions = self._read()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def append(self, seen: int, lines: Sequence[Decision]) -> int:
-        """Write decisions durably and return how many the file holds; refuse a writer who has not seen all of it."""
-        with self._lock:
-            if seen != len(self.decisions):
-                raise Refused(HTTPStatus.CONFLICT, "another tab has saved decisions meanwhile: reload this page")
-            content = "".join(line.model_dump_json(exclude_none=True) + "\n" for line in lines)
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(content.encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self.decisions += lines
-            return len(self.decisions)
-
-    def close(self) -> None:
-        """Give the file free."""
-        self._file.close()
-
-    def _read(self) -> list[Decision]:
-        content = self._file.read()
-        whole = content.rfind(b"\n") + 1
-        half = content[whole:]
-        # A crash while writing leaves a line without its end; it was never acknowledged.
-        crashed = half[: len(BEGIN)] == BEGIN[: len(half)]
-        decisions = decisions_from(content[: whole if crashed else None].splitlines(), str(self.path))
-        if half:
-            self._file.truncate(whole) if crashed else self._file.write(b"\n")
-        return decisions
-
-
-def _claim(file: IO[bytes], path: Path) -> None:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            file.seek(2**30)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            file.seek(0)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise ConfigurationError(
-            f"{path} is open in another review: end that one, or give each reviewer a file of their own"
-        ) from None
 
 
 class ReviewServer:
@@ -114,7 +38,8 @@ class ReviewServer:
         path: The decisions file; made if it is not there, continued if it is.
         schema: Gives the labels and questions to choose from.
         title: Heading of the page.
-        reviewer: Written into each decision; another person's file can be merged by ``apply_decisions``.
+        reviewer: Written into each decision. The page starts with this person's decisions; those of others stay in
+            the file, and ``apply_decisions`` merges them.
         port: 0 for any free one.
 
     ``url`` holds a secret token: whoever has it can read the documents. Requests from other hosts, origins or without
@@ -136,14 +61,32 @@ class ReviewServer:
         self.title = title
         self.reviewer = reviewer
         self.token = secrets.token_urlsafe(24)
+        self._by_id = {document.document.id: document for document in self.documents}
         self.file = DecisionFile(path)
         try:
+            self._check_earlier()
             self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"review": self}))
         except OSError as error:
             self.file.close()
             raise ConfigurationError(f"port {port} of 127.0.0.1 cannot be used: {error.strerror}") from error
+        except BaseException:
+            self.file.close()
+            raise
         self._server.daemon_threads = True
-        self._by_id = {document.document.id: document for document in self.documents}
+
+    def _check_earlier(self) -> None:
+        """Refuse a file that was begun on other documents, or by somebody with a name if this reviewer has none."""
+        others = sorted({line.by for line in self.file.decisions if line.by is not None})
+        if self.reviewer is None and others:
+            raise ConfigurationError(
+                f"{self.file.path} holds decisions of {', '.join(others)}: say who reviews now (--reviewer NAME)"
+            )
+        own = [line for line in self.file.decisions if line.by == self.reviewer]
+        if problems := self._misfits(own):
+            raise ConfigurationError(
+                f"{self.file.path} was begun on other documents ({problems[0]}): "
+                "give the run it belongs to, or a new file"
+            )
 
     @property
     def port(self) -> int:
@@ -172,14 +115,23 @@ class ReviewServer:
             posted = _Posted.model_validate_json(body)
         except ValidationError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"expected decisions; {explain(error)}") from None
-        problems = []
-        for line in posted.lines:
-            document = self._by_id.get(line.document)
-            problems += misfits(document, [line]) if document else ["there is no such document"]
-            problems += ["the decision is somebody else's"] if line.by != self.reviewer else []
-        if problems:
+        problems = ["the decision is somebody else's" for line in posted.lines if line.by != self.reviewer]
+        named = {line.document for line in posted.lines}
+        before = [line for line in list(self.file.decisions) if line.document in named and line.by == self.reviewer]
+        if problems := [*problems, *self._misfits([*before, *posted.lines])]:
             raise Refused(HTTPStatus.BAD_REQUEST, "; ".join(dict.fromkeys(problems)))
         return self.file.append(posted.seen, posted.lines)
+
+    def _misfits(self, decisions: Iterable[Decision]) -> list[str]:
+        """What one person decided about things that are not there."""
+        by_document: dict[str, list[Decision]] = defaultdict(list)
+        for decision in decisions:
+            by_document[decision.document].append(decision)
+        problems = []
+        for id, lines in by_document.items():
+            document = self._by_id.get(id)
+            problems += misfits(document, standing(lines)) if document else ["there is no such document"]
+        return problems
 
     def serve_forever(self) -> None:
         """Answer requests until ``close`` is called from another thread, or Ctrl-C."""

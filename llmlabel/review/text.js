@@ -3,6 +3,8 @@
 "use strict";
 
 const LANES = 4;
+const LONGEST = 6000; // characters of one block
+const RIGHT_TO_LEFT = /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 const HIDDEN = new RegExp(
   "(\\u{1F3F4}[\\u{E0020}-\\u{E007F}]+)|([\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f" +
   "\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff\\u{E0000}-\\u{E007F}])", "gu");
@@ -49,6 +51,26 @@ function lastAtMost(items, value, key) {
   return low;
 }
 
+/** The direction of a paragraph, by its first letter. */
+function direction(text) {
+  return RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr";
+}
+
+/** Where to continue a long paragraph in a new block: the last place before a position that tears least. */
+function cut(text, near, spans) {
+  const from = near - LONGEST / 2;
+  const part = text.slice(from, near);
+  const free = (at) => !spans.some(({ start, end }) => start < at && at < end);
+  for (const border of [/[.!?…؟。！？।]["'”»)]*(?:\s+|(?<=[。！？।]["'”»)]*))/gu, /\s+/gu, /[、，；]/gu]) {
+    const places = [...part.matchAll(border)].map((found) => from + found.index + found[0].length).reverse();
+    const at = places.find((place) => text[place] !== "\n" && free(place));
+    if (at) return at;
+  }
+  const last = nextBorder(text, near, -1, "grapheme");
+  const before = Math.min(last, ...spans.filter(({ start, end }) => start < last && last < end).map(({ start }) => start));
+  return before > from ? before : last;
+}
+
 /** Gives each span a lane, so that nested and crossing spans have underlines of their own. */
 function lanes(spans) {
   const ends = [];
@@ -61,6 +83,20 @@ function lanes(spans) {
   });
 }
 
+/** The parts of rejected spans that no other span covers: only these are shown as struck out. */
+function uncovered(spans) {
+  const living = spans.filter((span) => !span.rejected);
+  return spans.filter((span) => span.rejected).flatMap((span) => {
+    let parts = [span];
+    for (const { start, end } of living) {
+      if (start >= span.end || end <= span.start) continue;
+      parts = parts.flatMap((part) => [{ start: part.start, end: Math.min(part.end, start) }, { start: Math.max(part.start, end), end: part.end }]);
+      parts = parts.filter((part) => part.start < part.end);
+    }
+    return parts;
+  });
+}
+
 /** Shows one text and its spans in an element. */
 class TextView {
   constructor(root) {
@@ -69,9 +105,13 @@ class TextView {
     this.pieces = [];
   }
 
-  /** Shows a text; blocks of lines let the browser lay out only what is seen of a long one. */
-  show(text) {
+  /**
+   * Shows a text; blocks of lines let the browser lay out only what is seen of a long one. A paragraph of many thousand
+   * characters is continued in a block of its own, between sentences if it can be and not inside one of the spans.
+   */
+  show(text, spans = []) {
     this.text = text;
+    this.spans = spans;
     this.pieces = [];
     this.nodes = new WeakMap();
     this.marked = new Map(); // what is highlighted: key → name and range
@@ -81,6 +121,7 @@ class TextView {
     while (start < text.length) {
       let end = text.indexOf("\n", Math.min(start + 2000, text.length)) + 1;
       if (end === 0) end = text.length;
+      if (end - start > LONGEST) end = cut(text, start + LONGEST, spans);
       blocks.push(this.block(start, end));
       start = end;
     }
@@ -91,8 +132,13 @@ class TextView {
 
   block(start, end) {
     const block = document.createElement("div");
-    block.dir = "auto";
     const text = this.text.slice(start, end);
+    const paragraph = this.text.lastIndexOf("\n", start - 1) + 1;
+    if (start === 0 || paragraph === start) block.dir = "auto";
+    else {
+      block.dir = direction(this.text.slice(paragraph, paragraph + 1000));
+      block.className = "continued";
+    }
     let from = 0;
     for (const found of text.matchAll(HIDDEN)) {
       if (found[1]) continue;
@@ -168,7 +214,7 @@ class TextView {
     return range ? this.position(range.startContainer, range.startOffset) : -1;
   }
 
-  /** Marks spans of {start, end, slot, dashed, rejected}, and the picked one; only what changed is touched. */
+  /** Marks spans of {start, end, slot, dashed, rejected}, and the picked ones; only what changed is touched. */
   mark(spans, picked) {
     if (!this.native) {
       this.markByElements(spans, picked);
@@ -179,8 +225,8 @@ class TextView {
       const name = `s${span.slot}l${lane}${span.dashed ? "d" : ""}`;
       wanted.set(`${name} ${span.start} ${span.end}`, { ...span, name, lane });
     }
-    for (const span of spans) {
-      if (span.rejected) wanted.set(`rejected ${span.start} ${span.end}`, { ...span, name: "rejected", lane: 0 });
+    for (const { start, end } of uncovered(spans)) {
+      wanted.set(`rejected ${start} ${end}`, { start, end, name: "rejected", lane: 0 });
     }
     for (const [key, { name, range }] of this.marked) {
       if (wanted.has(key)) continue;
@@ -202,16 +248,22 @@ class TextView {
     this.marked.set(key, { name, range });
   }
 
+  /** Shows which spans of {start, end, slot} are selected, in the full colour of their labels. */
   pick(picked) {
     if (!this.native) return;
-    const highlight = new Highlight(...(picked ? [new StaticRange(this.borders(picked.start, picked.end))] : []));
-    highlight.priority = LANES;
-    CSS.highlights.set("picked", highlight);
+    for (const name of this.selected || []) CSS.highlights.delete(name);
+    this.selected = new Set(picked.map(({ slot }) => `p${slot}`));
+    for (const name of this.selected) {
+      const spans = picked.filter(({ slot }) => `p${slot}` === name);
+      const highlight = new Highlight(...spans.map(({ start, end }) => new StaticRange(this.borders(start, end))));
+      highlight.priority = LANES;
+      CSS.highlights.set(name, highlight);
+    }
   }
 
   /** For browsers without Custom Highlights: the text is cut at the borders of spans; marks take no room. */
   markByElements(spans, picked) {
-    this.show(this.text);
+    this.show(this.text, this.spans);
     const placed = lanes(spans.filter((span) => !span.rejected));
     const cuts = [...new Set(spans.flatMap((span) => [span.start, span.end]))].sort((a, b) => a - b);
     for (const piece of [...this.pieces]) {
@@ -233,9 +285,10 @@ class TextView {
       mark.style.background = `var(--t${over.at(-1).span.slot})`;
       mark.style.boxShadow = over.map(({ span, lane }) => `0 ${2 * lane + 2}px var(--k${span.slot})`).join();
     }
-    if (picked && picked.start < end && picked.end > start) {
-      mark.style.background = "var(--pick)";
-      mark.style.color = "var(--on-pick)";
+    const chosen = picked.find((span) => span.start < end && span.end > start);
+    if (chosen) {
+      mark.style.background = `var(--k${chosen.slot})`;
+      mark.style.color = "var(--page)";
     }
     const part = { start, end, node, whole: piece.whole };
     this.nodes.set(node, part);

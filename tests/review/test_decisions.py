@@ -17,6 +17,8 @@ TEXT = "😀 Ann works for Bolt in Rome."
 ANN = Entity(start=2, end=5, label="PERSON", text="Ann", confidence=0.9, reason="a name")
 BOLT = Entity(start=16, end=20, label="PERSON", text="Bolt")
 ROME = Entity(start=24, end=28, label="LOCATION", text="Rome")
+ANN_SPAN, BOLT_SPAN, ROME_SPAN = ((e.start, e.end, e.label) for e in (ANN, BOLT, ROME))
+WORKS_FOR, LIVES_IN = (ANN_SPAN, BOLT_SPAN, "WORKS_FOR"), (ANN_SPAN, ROME_SPAN, "LIVES_IN")
 AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -168,12 +170,108 @@ def test_document_with_open_entities_is_not_reviewed() -> None:
 
 def test_document_with_every_entity_decided_is_reviewed() -> None:
     """
-    Nothing left open means reviewed, without "done".
+    Nothing left open means reviewed, without "done"; a relation that nobody looked at is open.
     """
-    reviewed = apply(*(decide("accept", entity=(e.start, e.end, e.label)) for e in (ANN, BOLT, ROME)))
+    entities = [decide("accept", entity=(e.start, e.end, e.label)) for e in (ANN, BOLT, ROME)]
+    relations = [decide("reject", relation=WORKS_FOR), decide("accept", relation=LIVES_IN)]
+
+    assert None is apply(*entities).provenance
+    assert None is apply(*entities, relations[0]).provenance
+    reviewed = apply(*entities, *relations).provenance
+    assert reviewed is not None
+    assert reviewed.reviewed
+
+
+def test_relation_whose_end_was_rejected_is_not_left_open() -> None:
+    """
+    It went with its entity: there is nothing to decide about it.
+    """
+    entities = [
+        decide("accept", entity=ANN_SPAN),
+        decide("reject", entity=BOLT_SPAN),
+        decide("accept", entity=ROME_SPAN),
+    ]
+
+    reviewed = apply(*entities, decide("accept", relation=LIVES_IN))
 
     assert reviewed.provenance is not None
-    assert reviewed.provenance.reviewed
+
+
+def test_relation_is_rejected_and_its_ends_stay() -> None:
+    """
+    Only the relation goes.
+    """
+    reviewed = apply(decide("reject", relation=WORKS_FOR), DONE)
+
+    assert (ANN, BOLT, ROME) == reviewed.entities
+    assert (Relation(head=0, tail=2, label="LIVES_IN"),) == reviewed.relations
+
+
+def test_relation_is_retyped_and_turned() -> None:
+    """
+    Another label, other ends: the relation is what the person made of it, without the model's confidence.
+    """
+    reviewed = apply(decide("change", relation=WORKS_FOR, link=(BOLT_SPAN, ANN_SPAN, "EMPLOYS")), DONE)
+
+    assert (Relation(head=1, tail=0, label="EMPLOYS"), Relation(head=0, tail=2, label="LIVES_IN")) == reviewed.relations
+
+
+def test_relation_is_added_between_entities_as_they_became() -> None:
+    """
+    Its ends are named as they stand after all decisions: a relabelled entity, an added one.
+    """
+    reviewed = apply(
+        decide("change", entity=BOLT_SPAN, to=(16, 20, "ORG")),
+        decide("add", to=(0, 1, "MOOD")),
+        decide("add", link=((0, 1, "MOOD"), (16, 20, "ORG"), "ABOUT")),
+        DONE,
+    )
+
+    assert ["😀", "Ann", "Bolt", "Rome"] == [e.text for e in reviewed.entities]
+    assert Relation(head=0, tail=2, label="ABOUT") == reviewed.relations[-1]
+
+
+def test_relation_to_nothing_is_refused() -> None:
+    """
+    A relation may not end at an entity that was rejected, nor name one that was never there.
+    """
+    link = (ANN_SPAN, BOLT_SPAN, "KNOWS")
+
+    with pytest.raises(SourceError, match="which is no entity or was rejected"):
+        apply(decide("reject", entity=BOLT_SPAN), decide("add", link=link))
+    with pytest.raises(SourceError, match="it has no relation"):
+        apply(decide("accept", relation=link))
+
+
+def test_free_text_is_corrected_and_may_be_emptied() -> None:
+    """
+    A text that a person wrote replaces the model's; an empty one means none.
+    """
+    texts = {"summary": "Ann works.", "title": "Ann"}
+
+    reviewed = apply(
+        decide("text", name="summary", value="Ann works for Bolt."), decide("text", name="title", value=""), texts=texts
+    )
+
+    assert {"summary": "Ann works for Bolt."} == reviewed.texts
+
+
+def test_one_reviewer_is_chosen_where_people_differ() -> None:
+    """
+    With ``reviewer`` that person's decisions count where they differ; all others are kept.
+    """
+    decisions = [
+        decide("accept", entity=ANN_SPAN),
+        decide("reject", entity=ANN_SPAN, by="lou"),
+        decide("reject", entity=BOLT_SPAN),
+        decide("class", name="kind", labels=("A",)),
+        decide("class", name="kind", labels=("B",), by="lou"),
+    ]
+
+    merged = apply_decisions([prediction()], decisions, reviewer="lou")[0]
+
+    assert (ROME,) == merged.entities
+    assert {"kind": (ClassLabel(label="B"),)} == merged.classes
 
 
 def test_reviewed_document_of_a_failed_prediction_can_be_exported() -> None:
@@ -222,7 +320,14 @@ def test_file_of_decisions_is_read_in_order(tmp_path: Path) -> None:
     ("line", "problem"),
     [
         ("nonsense", "Invalid JSON"),
-        (json.dumps({"document": "d", "text": "", "action": "add"}), "action 'add' needs 'to'"),
+        (
+            json.dumps({"document": "d", "text": "", "action": "add"}),
+            "action 'add' needs 'to' or 'link', found neither",
+        ),
+        (
+            json.dumps({"document": "d", "text": "", "action": "accept", "entity": [0, 1, "A"], "to": [0, 1, "A"]}),
+            "action 'accept' needs 'entity' or 'relation', found entity, to",
+        ),
         (json.dumps({"document": "d", "text": "", "action": "done", "version": 2}), "version: Input should be 1"),
     ],
 )

@@ -14,15 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlabel import (
+    Classification,
     ClassLabel,
     Discarded,
     Document,
     Entity,
+    Label,
     LabeledDocument,
     LabelSchema,
     Mention,
     Placement,
     Prediction,
+    RelationLabel,
 )
 from llmlabel.review import Decision, ReviewFrame, review_page
 from llmlabel.review.decisions import text_hash
@@ -129,12 +132,24 @@ def test_schema_gives_labels_and_questions() -> None:
     """
     With a schema all of its labels can be chosen, in its order.
     """
-    schema = LabelSchema(entities=["PERSON", "DATE"], classifications={"kind": ["News", "Support"]})
+    inner = Classification(name="subject", labels=["Sport", "Politics"], multi_label=True)
+    kind = Classification(name="kind", labels=[Label(name="News", attributes=(inner,)), "Support"])
+    schema = LabelSchema(
+        entities=["PERSON", "DATE"],
+        relations=[RelationLabel(name="BORN", head=("PERSON",), tail=("DATE",))],
+        classifications=[kind],
+        texts=["summary"],
+    )
 
     shown = data(review_page([document("x")], schema=schema))
 
     assert ["PERSON", "DATE"] == shown["labels"]
-    assert [{"name": "kind", "labels": ["News", "Support"], "multi": False}] == shown["classifications"]
+    assert [{"name": "BORN", "head": ["PERSON"], "tail": ["DATE"]}] == shown["relations"]
+    assert ["summary"] == shown["texts"]
+    assert [
+        {"name": "kind", "labels": ["News", "Support"], "multi": False, "under": []},
+        {"name": "subject", "labels": ["Sport", "Politics"], "multi": True, "under": [["kind", "News"]]},
+    ] == shown["classifications"]
 
 
 def test_without_schema_the_labels_that_occur_can_be_chosen() -> None:
@@ -150,7 +165,20 @@ def test_without_schema_the_labels_that_occur_can_be_chosen() -> None:
     shown = data(review_page([labeled]))
 
     assert ["PERSON"] == shown["labels"]
-    assert [{"name": "kind", "labels": ["A", "B"], "multi": True}] == shown["classifications"]
+    assert [{"name": "kind", "labels": ["A", "B"], "multi": True, "under": []}] == shown["classifications"]
+
+
+def test_page_of_a_reviewer_starts_with_that_persons_decisions() -> None:
+    """
+    What somebody else decided is not shown as one's own.
+    """
+    base = {"document": "d", "text": text_hash("x"), "action": "done"}
+    made = [Decision.model_validate(base | {"by": name}) for name in ("kim", "lou")]
+
+    shown = data(review_page([document("x")], decisions=made, reviewer="lou"))
+
+    assert ["lou"] == [decision["by"] for decision in shown["decisions"]]  # type: ignore[attr-defined]
+    assert 2 == shown["seen"]
 
 
 def test_pages_of_the_same_documents_share_what_the_browser_keeps() -> None:
@@ -206,8 +234,13 @@ def luminance(colour: str) -> float:
         ("good", "page"),
         ("bad", "page"),
         ("bad", "panel"),
+        ("bad", "alert"),
+        ("ink", "wash"),
+        ("soft", "wash"),
+        ("good", "wash"),
+        ("bad", "wash"),
+        ("soft", "canvas"),
         ("on-accent", "accent"),
-        ("on-pick", "pick"),
     ],
 )
 def test_page_colours_have_contrast(scheme: int, ink: str, ground: str) -> None:

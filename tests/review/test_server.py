@@ -194,6 +194,64 @@ def test_review_is_continued(tmp_path: Path, half: str) -> None:
     assert f"{json.dumps(ACCEPT)}\n" == path.read_text(encoding="utf-8")
 
 
+def test_lines_that_do_not_fit_on_the_disk_leave_no_half_line(server: ReviewServer) -> None:
+    """
+    The answer says that nothing was saved; the file stays readable and takes the same decisions later.
+    """
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    post(server, 0, RESET, ACCEPT)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (server.file.path.stat().st_size + 5, hard))
+    try:
+        status, answer = post(server, 2, RESET, REJECT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert 507 == status
+    assert "cannot be written" in answer["error"]
+    assert (200, {"seen": 4}) == post(server, 2, RESET, REJECT)
+    assert ["reset", "accept", "reset", "reject"] == [d.action for d in read_decisions(server.file.path)]
+
+
+def test_relation_may_end_at_an_entity_of_an_earlier_post(server: ReviewServer) -> None:
+    """
+    What a link needs is looked up in all that stands, not in the one post.
+    """
+    link = [[0, 3, "PERSON"], [8, 10, "PERSON"], "MET"]
+
+    assert 400 == post(server, 0, line("add", link=link))[0]
+    assert 200 == post(server, 0, RESET, line("add", to=[8, 10, "PERSON"]))[0]
+    assert 200 == post(server, 2, line("add", link=link))[0]
+
+
+def test_file_of_other_documents_is_refused(tmp_path: Path) -> None:
+    """
+    Decisions that fit no document here would be lost from view.
+    """
+    path = tmp_path / "decisions.jsonl"
+    path.write_text(json.dumps(line("accept", document="x", entity=[0, 3, "PERSON"])) + "\n", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="begun on other documents"):
+        ReviewServer([DOCUMENT], path, reviewer="kim")
+
+
+def test_second_reviewer_starts_afresh_and_both_are_kept(tmp_path: Path) -> None:
+    """
+    Lou does not see what Kim decided, and nothing of Kim's is replaced; who has no name is asked for one.
+    """
+    path = tmp_path / "decisions.jsonl"
+    path.write_text(json.dumps(ACCEPT) + "\n", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="holds decisions of kim: say who reviews now"):
+        ReviewServer([DOCUMENT], path)
+    with ReviewServer([DOCUMENT], path, reviewer="lou") as review:
+        assert '"decisions":[],"seen":1' in review.page()
+        review.take(json.dumps({"seen": 1, "lines": [line("reject", by="lou", entity=[0, 3, "PERSON"])]}).encode())
+    with pytest.raises(SourceError, match="kim, lou decided differently"):
+        apply_decisions([DOCUMENT], read_decisions(path))
+    assert () == apply_decisions([DOCUMENT], read_decisions(path), reviewer="lou")[0].entities
+
+
 @pytest.mark.parametrize("content", ["my notes\n", "my notes", f"{json.dumps(ACCEPT)}\nmy notes"])
 def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
     """
