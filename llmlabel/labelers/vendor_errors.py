@@ -109,6 +109,7 @@ def not_an_answer(reply: Reply, where: Where, why: str) -> LabelerError:
             f"{where.target} sent a web page where an answer was expected: {where.target_hint}; a proxy or a login "
             "page may stand in between",
             status_code=reply.status,
+            retryable=True,
         )
     return ServiceError(f"{where.target}: {why}", status_code=reply.status, retryable=True)
 
