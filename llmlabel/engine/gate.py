@@ -11,57 +11,17 @@ import os
 import threading
 from dataclasses import dataclass, field
 
+from llmlabel.engine.bucket import Bucket, Spread
 from llmlabel.types import RateLimit
 
 __all__ = ["Gate", "gate_for"]
 
-MARGIN = 1.01  # clocks differ: ask one percent slower than allowed
-CLOSE = 0.0005  # seconds between departures that a pause has saved up
 USABLE = 0.9  # of a full bucket: while a burst is being sent, the service's own bucket overflows
 FORGET = 60.0  # seconds without a request after which what was learnt may be out of date
 FIRST_PAUSE = 0.5  # after a 429 that does not say how long to wait; doubled each time in a row
 LONGEST_PAUSE = 60.0
+TRUSTED = 3  # refusals in a row after which the service's own word for the pause is not taken alone
 NOTHING_TOLD = RateLimit()
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A rate and a burst: ``interval`` is seconds per unit (0: no limit), ``due`` when the bucket will be full."""
-
-    interval: float = 0.0
-    burst: float = 1.0
-    due: float = 0.0
-
-    def set(self, asked: float | None, told: float | None, burst: float | None) -> None:
-        """Take the stricter of two limits per minute; ``burst`` is what may leave at once, if that is known."""
-        allowed = min(asked or told or 0.0, told or asked or 0.0)
-        if burst is not None:
-            self.burst = max(1.0, burst)
-        elif not self.interval or not told:
-            self.burst = max(1.0, allowed / 60)
-        self.interval = MARGIN * 60 / allowed if allowed else 0.0
-
-    def ready(self, now: float, units: float) -> float:
-        """Return when ``units`` may leave."""
-        return max(now, self.due + (min(units, self.burst) - self.burst) * self.interval)
-
-    def scarce(self, now: float) -> bool:
-        """Whether the last unit had to wait, or nearly so."""
-        return self.interval > 0 and self.due + (1 - self.burst) * self.interval > now - 0.25
-
-    def take(self, at: float, units: float, stretch: float) -> None:
-        """Book ``units`` that leave at ``at``; the next ones leave ``stretch`` times later than at the known pace."""
-        self.due = max(self.due, at) + units * self.interval * stretch
-
-    def empty(self, at: float) -> None:
-        """Leave nothing in the bucket at ``at``, and let at most a second's worth collect from now on."""
-        if self.interval:
-            self.burst = max(1.0, min(self.burst, 1 / self.interval))
-        self.due = at + self.burst * self.interval
-
-    def cap(self, now: float, remaining: float) -> None:
-        """Count on no more than ``remaining`` units: the quota may have other users."""
-        self.due = max(self.due, now + max(0.0, self.burst - remaining) * self.interval)
 
 
 class Gate:
@@ -79,7 +39,7 @@ class Gate:
         self._known = False
         self._probing = False
         self._stretch = 1.0  # slower than the known pace, while refusals come in spite of it
-        self._spread = _Spread()
+        self._spread = Spread()
         self._in_a_row = 0
         self._paused_at = 0.0  # when a refusal last counted; requests sent before it tell nothing new
         self._last = 0.0
@@ -97,37 +57,36 @@ class Gate:
 
         Whoever enters reports back with ``answered``, ``refused`` or ``failed``.
         """
-        loop = asyncio.get_running_loop()
+        loop, chosen = asyncio.get_running_loop(), False
         while True:
             with self._lock:
                 now = loop.time()
-                first = self._try_first(now)
+                first = self._try_first(now, chosen)
                 waiter = None if first is not None else _Waiter(loop, loop.create_future())
                 if waiter is not None:
                     self._waiting.append(waiter)
                 at, pauses = (now, self.pauses) if first is None else self._book(now, tokens)
             if waiter is not None:
-                await self._wait_for_first(waiter)
+                chosen = await self._wait_for_first(waiter)
                 continue
+            chosen = False
             try:
                 if at > now:
                     await asyncio.sleep(at - now)
             except asyncio.CancelledError:
-                if first:
-                    self.failed()
+                self.failed(alone=bool(first))
                 raise
             if pauses == self.pauses:
                 return bool(first)
-            if first:
-                self.failed()
+            self.failed(alone=bool(first))
 
-    def _try_first(self, now: float) -> bool | None:
+    def _try_first(self, now: float, chosen: bool) -> bool | None:
         """Return whether this request is the first; None if it has to wait for the first."""
         if self._known and now - self._last > FORGET and now > self.paused_until:
             self._known = False
         if self._known:
             return False
-        if self._probing:
+        if self._probing and not chosen:
             return None
         self._probing = True
         return True
@@ -146,38 +105,43 @@ class Gate:
         self._last = at
         return at, self.pauses
 
-    async def _wait_for_first(self, waiter: _Waiter) -> None:
+    async def _wait_for_first(self, waiter: _Waiter) -> bool:
+        """Wait until the first request has an answer; return True to be the next first one, because it has none."""
         try:
-            await waiter.future
+            return await waiter.future
         except asyncio.CancelledError:
             with self._lock:
                 woken = waiter not in self._waiting
                 if not woken:
                     self._waiting.remove(waiter)
-            if woken:
-                self._wake(1)
+            self.failed(alone=woken and waiter.heir)
             raise
 
     def answered(self, now: float, limit: RateLimit | None, *, estimated: float = 0.0, used: float = 0.0) -> None:
         """Learn from an answer: the limits its headers told, and the tokens it took (``estimated`` were booked)."""
+        waiting: list[_Waiter] = []
         with self._lock:
             first, self._known, self._probing = not self._known, True, False
+            if first:
+                waiting, self._waiting = self._waiting, []
             self._in_a_row = 0
             self._stretch = max(1.0, self._stretch * 0.98)
             self._spread.answered(now)
             self._learn(now, limit or NOTHING_TOLD, first=first)
             self.tokens.due += (used - estimated) * self.tokens.interval
-        if first:
-            self._wake(None)
+        for waiter in waiting:
+            waiter.wake(heir=False)
 
     def _learn(self, now: float, limit: RateLimit, *, first: bool) -> None:
         for bucket, asked, told, left in (
             (self.requests, self._asked[0], limit.requests, limit.requests_remaining),
             (self.tokens, self._asked[1], limit.tokens, limit.tokens_remaining),
         ):
+            if first:
+                bucket.told = None
             bucket.set(asked, told, USABLE * left if first and told and left is not None else None)
             if bucket.interval and left is not None:
-                bucket.cap(now, left + 1)
+                bucket.cap(now, left + (not first))
 
     def refused(self, now: float, sent: float, retry_after: float | None) -> float:
         """Pause everybody after a 429 to a request sent at ``sent``; return the seconds until the next may leave."""
@@ -185,12 +149,10 @@ class Gate:
             again = sent >= self._paused_at
             self._paused_at = now if again else self._paused_at
             self._in_a_row += again
-            pause = (
-                min(FIRST_PAUSE * 2 ** max(0, self._in_a_row - 1), LONGEST_PAUSE)
-                if retry_after is None
-                else retry_after
-            )
-            first, self._probing = self._probing, False
+            grown = min(FIRST_PAUSE * 2 ** max(0, self._in_a_row - 1), LONGEST_PAUSE)
+            pause = grown if retry_after is None else retry_after
+            if self._in_a_row > TRUSTED:  # it was obeyed, and was not enough: "0" over and over would be no pause
+                pause = max(pause, grown / 2**TRUSTED)
             if now + pause > self.paused_until:
                 self.paused_until = now + pause
                 self.pauses += 1
@@ -200,75 +162,48 @@ class Gate:
                     self._stretch = min(2.0, self._stretch * 1.1) if again else self._stretch
                 else:
                     self._spread.start(self.paused_until, pause)
-            wait = self.paused_until - now
-        if first:
-            self._wake(1)
-        return wait
+            return self.paused_until - now
 
     def pacing(self, now: float) -> bool:
         """Whether requests leave later than they could, because of a known limit."""
         with self._lock:
             return self.requests.scarce(now) or self.tokens.scarce(now)
 
-    def failed(self) -> None:
-        """The request brought no answer (an error, a cancellation): if it was the first, another one is the first."""
+    def down(self, now: float, pause: float) -> None:
+        """Pause everybody while the service answers nobody; after that one request goes alone again."""
         with self._lock:
-            first, self._probing = self._probing and not self._known, False
-        if first:
-            self._wake(1)
+            self._known = False
+            if now + pause > self.paused_until:
+                self.paused_until = now + pause
+                self.pauses += 1
 
-    def _wake(self, count: int | None) -> None:
-        with self._lock:
-            chosen = self._waiting[:count]
-            del self._waiting[:count]
-        for waiter in chosen:
-            waiter.wake()
-
-
-class _Spread:
-    """Departures after a pause where no pace is known: at first somewhat faster than answers came, then faster."""
-
-    __slots__ = ("answers", "gap", "next", "rate", "saved", "since")
-
-    def __init__(self) -> None:
-        self.next = self.gap = self.rate = self.since = self.saved = 0.0
-        self.answers = 0
-
-    def take(self, at: float) -> None:
-        if self.gap:
-            self.next = at + (CLOSE if self.saved >= 1 else self.gap)
-            self.saved -= 1
-
-    def start(self, until: float, pause: float) -> None:
-        self._measure(self.since + 1.0)
-        self.next = self.since = until
-        self.answers = 0
-        self.saved = pause * self.rate  # what the service's bucket has filled up by then may leave close together
-        self.gap = 1 / min(max(1.5 * self.rate, 20.0), 1000.0)
-
-    def answered(self, now: float) -> None:
-        self.answers += 1
-        if now - self.since >= 1:
-            self._measure(now)
-            self.answers, self.since = 0, now
-        self.gap = self.gap * 0.9 if self.gap > 0.001 else 0.0
-
-    def _measure(self, now: float) -> None:
-        self.rate = max(0.8 * self.rate, self.answers / max(now - self.since, 1.0))
+    def failed(self, *, alone: bool) -> None:
+        """The request brought no answer (an error, a cancellation): if it went alone, the next in line does."""
+        while alone:
+            with self._lock:
+                heir = self._waiting.pop(0) if self._waiting else None
+                self._probing = heir is not None
+            alone = heir is not None and not heir.wake(heir=True)
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[None] = field()
+    future: asyncio.Future[bool] = field()
+    heir: bool = False
 
-    def wake(self) -> None:
-        if not self.loop.is_closed():
+    def wake(self, *, heir: bool) -> bool:
+        """Let it go on; return False if its event loop is gone."""
+        self.heir = heir
+        try:
             self.loop.call_soon_threadsafe(self._resolve)
+        except RuntimeError:
+            return False
+        return True
 
     def _resolve(self) -> None:
         if not self.future.done():
-            self.future.set_result(None)
+            self.future.set_result(self.heir)
 
 
 def _stricter(one: float | None, other: float | None) -> float | None:

@@ -9,6 +9,7 @@ leave the answers of a group commit unprotected for as long as the group is coll
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
@@ -149,7 +150,8 @@ class Journal:
 
     def record(self, document_id: str, outcome: str) -> None:
         """Note what became of a document."""
-        self._later(OUTCOME, (self.run, document_id, outcome))
+        name = document_id if self.store_text else hashlib.sha256(document_id.encode()).hexdigest()
+        self._later(OUTCOME, (self.run, name, outcome))
 
     def store(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmlabel.errors import LabelerError, RateLimitError
+from llmlabel.errors import LabelerError
 from llmlabel.types import Completion
 
 if TYPE_CHECKING:
@@ -15,24 +15,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Tries", "retried"]
 
-MAX_TRIES = 6
-MAX_REFUSALS = 100  # 429s are not tries of the document, but there is an end to them as well
+MAX_TRIES = 10  # one of 600 documents is lost in 300 runs if every third request fails
+MAX_FREE = 100  # 429s are not tries of the document, but there is an end to them as well
 MAX_SECONDS = 900.0  # spent on one document, waiting for the rate limit not counted
 MAX_RETRY_AFTER = 900.0  # a service that asks for more (a daily quota) is not waited for
 
 
 @dataclass(slots=True)
 class Tries:
-    """What one ask has used up so far: requests sent, those refused by the rate limit, seconds in requests."""
+    """What one ask has used up so far: requests sent, those that are not its own tries, seconds in requests.
+
+    ``free`` counts refusals by the rate limit and failures of a service that is down; ``paused`` says that the gate
+    makes everybody wait after the last one, this ask among them.
+    """
 
     sent: int = 0
-    refused: int = 0
+    free: int = 0
     seconds: float = 0.0
+    paused: bool = False
     last: LabelerError | None = None
 
     def exhausted(self) -> bool:
         """Whether the last error is final."""
-        return self.sent - self.refused >= MAX_TRIES or self.refused >= MAX_REFUSALS or self.seconds >= MAX_SECONDS
+        return self.sent - self.free >= MAX_TRIES or self.free >= MAX_FREE or self.seconds >= MAX_SECONDS
 
 
 def transient(error: BaseException) -> bool:
@@ -59,7 +64,7 @@ async def retried(
     from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
 
     seen: LabelerError | None = first
-    backoff = wait_random_exponential(multiplier=0.5, max=20)
+    backoff = wait_random_exponential(multiplier=0.5, max=5)
 
     async def again() -> Completion:
         nonlocal seen
@@ -70,8 +75,8 @@ async def retried(
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(error, RateLimitError):
-            return 0.0  # the gate makes everybody wait, this document among them
+        if tries.paused:
+            return 0.0
         asked = error.retry_after if isinstance(error, LabelerError) else None
         return max(backoff(state), asked or 0.0)
 

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from llmlabel.engine.budget import Budget, Estimator, Price
 from llmlabel.engine.gate import Gate
 from llmlabel.engine.journal import Journal
+from llmlabel.engine.judge import Judge
 from llmlabel.engine.limiter import Limiter, Verdict
-from llmlabel.engine.retry import MAX_RETRY_AFTER, Tries, retried, transient
+from llmlabel.engine.retry import Tries, retried, transient
 from llmlabel.engine.stats import Event, EventKind, RunStats, RunStopped
 from llmlabel.errors import JournalError, LabelerError, LLMLabelError, RateLimitError, TransportError
 from llmlabel.types import Completion, Limits, Prompt, Usage
@@ -21,8 +23,6 @@ __all__ = ["PACKED", "Complete", "Sender"]
 PACKED = "packed_keys"  # in the details of a stored packed answer: the keys of its documents, in their order
 
 Complete = Callable[[Prompt], Awaitable[Completion]]
-ALIKE = 8  # first requests refused in the same way, with none answered, after which the run is given up
-OVERLOADED = frozenset({408, 429, 503, 529})
 log = logging.getLogger("llmlabel.engine")
 
 
@@ -55,7 +55,7 @@ class Sender:
         stats.concurrency = self._limiter.width
         self._estimator = Estimator()
         self._budget = Budget(limits.max_total_tokens, limits.max_cost, self._priced, self._estimator)
-        self._alike: tuple[tuple[object, ...], int] = ((), 0)
+        self._judge = Judge(gate, limits, stats, stop=self.stop, tell=self.tell)
         self._aside = 0
 
     def width(self) -> int:
@@ -98,19 +98,21 @@ class Sender:
                     raise
                 first = error
             given_up = self._halted.is_set
-            return await retried(attempt, first, tries, sleep=self._rest, given_up=given_up)
+            return await retried(attempt, first, tries, sleep=partial(self._rest, tries), given_up=given_up)
         except LabelerError as error:
             error.tries = tries.sent
             self.stats.failed += 1
             self.tell("failed")
             raise
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait before the next try, without keeping others from starting; 0 after a 429, which the gate handles."""
-        if not seconds:
+    async def _rest(self, tries: Tries, seconds: float) -> None:
+        """Wait before the next try, without keeping others from starting; not if the gate makes everybody wait."""
+        if isinstance(tries.last, RateLimitError):
             return
         self.stats.retried += 1
         self.tell("retried", seconds)
+        if not seconds:
+            return
         with self.aside(), suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._halted.wait()  # a run that stops does not sit out its pauses
@@ -121,8 +123,8 @@ class Sender:
         paid: Completion | None = None
         try:
             pace = self._estimator.pace(prompt)
-            since = await self._admit(pace, tries)
-            paid, on_disk = await self._request(key, prompt, parts, since, tries)
+            since, alone = await self._admit(pace, tries)
+            paid, on_disk = await self._request(key, prompt, parts, since, tries, alone=alone)
             now, usage = asyncio.get_running_loop().time(), paid.usage
             used = usage.input_tokens + usage.output_tokens
             self.gate.answered(now, paid.rate_limit, estimated=pace, used=used)
@@ -137,20 +139,20 @@ class Sender:
                 raise self.stop(error, str(error)) from error
         return paid
 
-    async def _admit(self, pace: float, tries: Tries) -> float:
-        """Wait for the gate and for a slot; return when the slot was given."""
+    async def _admit(self, pace: float, tries: Tries) -> tuple[float, bool]:
+        """Wait for the gate and for a slot; return when the slot was given, and whether the request goes alone."""
         while True:
             self._check(tries)
-            await self.gate.enter(pace)
+            alone = await self.gate.enter(pace)
             try:
                 since = await self._limiter.acquire()
             except BaseException:
-                self.gate.failed()
+                self.gate.failed(alone=alone)
                 raise
             if self.stopped is None and self.gate.paused_until <= since:
-                return since
+                return since, alone
             self._limiter.release(since, "neutral")
-            self.gate.failed()
+            self.gate.failed(alone=alone)
 
     def _check(self, tries: Tries) -> None:
         if self.stopped is None:
@@ -160,7 +162,7 @@ class Sender:
         raise RunStopped(f"not asked, the run had stopped: {self.stopped}", self.stopped)
 
     async def _request(
-        self, key: bytes, prompt: Prompt, parts: Mapping[str, bytes], since: float, tries: Tries
+        self, key: bytes, prompt: Prompt, parts: Mapping[str, bytes], since: float, tries: Tries, *, alone: bool
     ) -> tuple[Completion, asyncio.Future[None] | None]:
         stats = self.stats
         tries.sent += 1
@@ -172,6 +174,7 @@ class Sender:
         try:
             answer = self._paid(await self._timed(prompt), tries)
             verdict = "good"
+            self._judge.outage.answered()
             return answer, self._keep(key, prompt, parts, answer)  # before anything else: it is paid for
         except RunStopped:
             self.journal.forget(key)  # it was not sent
@@ -188,7 +191,7 @@ class Sender:
             self._limiter.release(since, verdict)
             stats.concurrency = self._limiter.width
             if verdict != "good":
-                self.gate.failed()
+                self.gate.failed(alone=alone)
 
     def _keep(
         self, key: bytes, prompt: Prompt, parts: Mapping[str, bytes], answer: Completion
@@ -222,32 +225,6 @@ class Sender:
         usage = answer.usage.model_copy(update={"cost": None if cost is None else cost * share})
         return self._keep(key, prompt, parts, answer.model_copy(update={"usage": usage}))
 
-    def _judge(self, error: LabelerError, since: float, tries: Tries) -> Verdict:
-        """Draw the consequences of an error for all others: pause, shrink, or stop the run."""
-        now = asyncio.get_running_loop().time()
-        overloaded = error.status_code in OVERLOADED or isinstance(error, RateLimitError)
-        told = error.retry_after is not None and error.retry_after <= MAX_RETRY_AFTER
-        if error.retryable and (isinstance(error, RateLimitError) or (overloaded and told)) and transient(error):
-            paced = self.gate.pacing(now)
-            pause = self.gate.refused(now, since, error.retry_after)
-            if isinstance(error, RateLimitError):
-                tries.refused += 1
-                self.stats.rate_limited += 1
-                self.tell("rate_limited", pause)
-            log.debug("%s from the service, everybody waits %.3f s", error.status_code, pause)
-            return "neutral" if paced else "refused"  # a pace that was too fast says nothing about concurrency
-        if error.fatal:
-            self.stop(error, f"{type(error).__name__}: {error}")
-        elif self.stats.answered == 0:
-            kind = (type(error), error.status_code)
-            self._alike = (kind, self._alike[1] + 1 if kind == self._alike[0] else 1)
-            if self._alike[1] >= ALIKE:
-                self.stop(
-                    error, f"the first {ALIKE} requests all failed in the same way, {type(error).__name__}: {error}"
-                )
-        timed_out = isinstance(error, TransportError) and now - since >= 0.9 * self.limits.request_timeout
-        return "refused" if overloaded or timed_out else "neutral"
-
     def stop(self, error: LLMLabelError, why: str) -> RunStopped:
         """Let nothing more be sent; return the error for whoever found out."""
         if self.stopped is None:
@@ -261,8 +238,11 @@ class Sender:
         """Return the answer with all tries in its usage, and count it."""
         usage = answer.usage
         cost = usage.cost if usage.cost is not None else self._priced(answer.model, usage)
-        if usage.requests != tries.sent or cost != usage.cost:
-            usage = usage.model_copy(update={"requests": tries.sent, "cost": cost})
+        inside = max(usage.requests - 1, 0)  # a labeler may need several, to learn what its endpoint takes
+        self.stats.requests += inside
+        requests = tries.sent + inside
+        if usage.requests != requests or cost != usage.cost:
+            usage = usage.model_copy(update={"requests": requests, "cost": cost})
             answer = answer.model_copy(update={"usage": usage})
         self.stats.pay(usage)
         return answer

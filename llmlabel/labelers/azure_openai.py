@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from llmlabel.errors import AuthenticationError, ConfigurationError
 from llmlabel.labelers import request
+from llmlabel.labelers.channel import Channel
 from llmlabel.labelers.clients import open_azure_client, open_client
 from llmlabel.labelers.endpoints import azure_resource, origin
 from llmlabel.labelers.openai import OpenAILabeler
@@ -118,7 +119,7 @@ class AzureOpenAILabeler(OpenAILabeler):
         super()._restart()
         self._learnt.family = self._given_model
 
-    def _open(self) -> AsyncOpenAI:
+    def _open(self) -> Channel:
         token = self._token if self.token_provider is not None else None
         if self.api_version is None:
             return open_client(

@@ -9,15 +9,13 @@ import asyncio
 import ssl
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import getproxies
 
 from llmlabel.errors import ConfigurationError
+from llmlabel.labelers.channel import Channel
 from llmlabel.labelers.endpoints import is_loopback
 from llmlabel.labelers.secrets import Key
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 _PATIENCE = 5.0  # seconds for another thread's loop to close its client
 
@@ -29,12 +27,12 @@ class LoopClients:
         make: Makes a client; called on the loop that will use it.
     """
 
-    def __init__(self, make: Callable[[], AsyncOpenAI]) -> None:
+    def __init__(self, make: Callable[[], Channel]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._open: dict[asyncio.AbstractEventLoop, tuple[AsyncOpenAI, AsyncGenerator[None]]] = {}
+        self._open: dict[asyncio.AbstractEventLoop, tuple[Channel, AsyncGenerator[None]]] = {}
 
-    async def get(self) -> AsyncOpenAI:
+    async def get(self) -> Channel:
         """Return the running loop's client."""
         loop = asyncio.get_running_loop()
         found = self._open.get(loop)
@@ -66,7 +64,7 @@ async def _finish(keeper: AsyncGenerator[None]) -> None:
     await keeper.aclose()
 
 
-async def _closing(client: AsyncOpenAI) -> AsyncGenerator[None]:
+async def _closing(client: Channel) -> AsyncGenerator[None]:
     # An open async generator is the one thing that a loop finishes when it ends (shutdown_asyncgens), so a client
     # whose labeler was never closed leaves no open connections behind.
     try:
@@ -106,18 +104,20 @@ def open_client(
     timeout: float,
     max_connections: int,
     **options: Any,
-) -> AsyncOpenAI:
+) -> Channel:
     """Return a client for an OpenAI-compatible address; proxy and CA variables of the environment hold."""
     from openai import AsyncOpenAI
 
-    return AsyncOpenAI(
+    http = _transport(base_url, timeout, max_connections)
+    client = AsyncOpenAI(
         base_url=base_url,
         api_key=token or key.reveal(),
-        http_client=_transport(base_url, timeout, max_connections),
+        http_client=http,
         max_retries=0,
         timeout=timeout,
         **options,
     )
+    return Channel(client, None if token else http)
 
 
 def open_azure_client(
@@ -128,19 +128,21 @@ def open_azure_client(
     token: Callable[[], Awaitable[str]] | None,
     timeout: float,
     max_connections: int,
-) -> AsyncOpenAI:
+) -> Channel:
     """Return a client for the dated form of Azure OpenAI (``/openai/deployments/…?api-version=…``)."""
     from openai import AsyncAzureOpenAI
 
-    return AsyncAzureOpenAI(
+    http = _transport(resource, timeout, max_connections)
+    client = AsyncAzureOpenAI(
         azure_endpoint=resource,
         api_version=api_version,
         api_key=None if token else key.reveal(),
         azure_ad_token_provider=token,
-        http_client=_transport(resource, timeout, max_connections),
+        http_client=http,
         max_retries=0,
         timeout=timeout,
     )
+    return Channel(client, None if token else http)
 
 
 def _transport(address: str, timeout: float, max_connections: int) -> Any:

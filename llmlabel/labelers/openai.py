@@ -16,12 +16,13 @@ from pydantic import SecretStr
 from llmlabel.errors import ConfigurationError, LabelerError, ServiceError
 from llmlabel.labelers import request
 from llmlabel.labelers.base import LLMLabeler
+from llmlabel.labelers.channel import Channel
 from llmlabel.labelers.clients import LoopClients, check_client, need_openai, open_client
 from llmlabel.labelers.content_filter import filtered_prompt
 from llmlabel.labelers.endpoints import OPENAI_URL, is_loopback, is_openai, openai_base_url, origin
 from llmlabel.labelers.replies import read_answer
 from llmlabel.labelers.secrets import Key
-from llmlabel.labelers.vendor_errors import Where, failed_call, status_error
+from llmlabel.labelers.vendor_errors import Where, failed_call, reply_of, status_error
 from llmlabel.labelers.wire import Reply, rate_limit
 from llmlabel.prompts import PromptTemplate
 from llmlabel.schema import Example, LabelSchema
@@ -137,7 +138,7 @@ class OpenAILabeler(LLMLabeler):
         if plain and self._key.found and self.client is None:
             logger.warning("the key for %s travels unencrypted: the address is plain http", origin(self.base_url))
 
-    def _open(self) -> AsyncOpenAI:
+    def _open(self) -> Channel:
         return open_client(
             base_url=self.base_url,
             key=self._key,
@@ -194,19 +195,16 @@ class OpenAILabeler(LLMLabeler):
         return reply
 
     async def _post(self, ask: request.Ask) -> Reply | LabelerError:
-        import httpx2
-
-        client = await self._client()
+        channel = self._injected or await self._clients.get()
         try:
             async with asyncio.timeout(self.timeout):
-                # The low-level verb skips the SDK's walk over the request's types and the response model.
-                response = await client.post(_PATHS[self.api], cast_to=httpx2.Response, body=ask.body)
+                response = await channel.post(_PATHS[self.api], ask.body)
         except Exception as error:
             failed = failed_call(error, self._where(), self.timeout)
             if failed is None:
                 raise
             return failed
-        return Reply(response.status_code, response.headers, response.content)
+        return reply_of(response)
 
     def _read(self, reply: Reply, ask: request.Ask, prompt: Prompt, requests: int) -> Completion:
         answer = read_answer(reply, self._where(), self.api)
@@ -234,8 +232,7 @@ class OpenAILabeler(LLMLabeler):
         return f"/v1{_PATHS[self.api]}"
 
     async def _client(self) -> AsyncOpenAI:
-        client: AsyncOpenAI = self._injected or await self._clients.get()
-        return client
+        return (self._injected or await self._clients.get()).client
 
     def _tell(self, change: str) -> None:
         if change not in self._told:
@@ -281,7 +278,7 @@ class OpenAILabeler(LLMLabeler):
 
     def _restart(self) -> None:
         self._clients = LoopClients(self._open)
-        self._injected = None if self.client is None else self.client.with_options(max_retries=0)
+        self._injected = None if self.client is None else Channel(self.client.with_options(max_retries=0))
         self._learnt = request.Learnt(family=self.model)
         self._told: set[str] = set()
 

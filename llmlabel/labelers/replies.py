@@ -18,7 +18,7 @@ def read_answer(reply: Reply, where: Where, api: str) -> Completion:
     body = reply.json()
     if body is None:
         raise not_an_answer(reply, where, "expected a JSON object, found something else")
-    inner = error_inside(body)
+    inner = error_inside(body, reply.headers)
     if inner is not None:
         filtered = filtered_prompt(inner)
         if filtered is None:

@@ -10,12 +10,16 @@ import errno
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from llmlabel.errors import AuthenticationError, LabelerError, RateLimitError, ServiceError, TransportError
 from llmlabel.labelers.endpoints import origin
 from llmlabel.labelers.wire import Reply, identifier, retry_after
+
+if TYPE_CHECKING:
+    import httpx2
 
 _TRANSIENT = frozenset({408, 409})
 _OUT_OF_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
@@ -105,6 +109,7 @@ def not_an_answer(reply: Reply, where: Where, why: str) -> LabelerError:
             f"{where.target} sent a web page where an answer was expected: {where.target_hint}; a proxy or a login "
             "page may stand in between",
             status_code=reply.status,
+            retryable=True,
         )
     return ServiceError(f"{where.target}: {why}", status_code=reply.status, retryable=True)
 
@@ -150,8 +155,15 @@ def failed_call(error: Exception, where: Where, seconds: float) -> Reply | Label
     if not isinstance(error, network):
         return None
     failed = transport_error(error, where, seconds)
-    failed.__cause__ = safe_cause(error)
+    failed.__cause__ = safe_cause(error, where.endpoint)
     return failed
+
+
+def reply_of(response: httpx2.Response) -> Reply:
+    """Return the reply in a response; one with an error status gets the exception that the SDK has for it as cause."""
+    status = response.status_code
+    cause = None if status < 300 else _status_cause(status, response.headers, response.request)
+    return Reply(status, response.headers, response.content, cause)
 
 
 def _what_happened(chain: list[BaseException], seconds: float) -> str:
@@ -185,20 +197,30 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def safe_cause(error: BaseException) -> Exception:
+def safe_cause(error: BaseException, address: str = "") -> Exception:
     """Return an exception of the vendor's class that holds neither headers nor body of the request."""
     import httpx2
     import openai
 
-    if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
-        request = httpx2.Request(error.request.method, str(error.request.url.copy_with(query=None, userinfo=b"")))
-        if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, openai.APIStatusError):
+        return _status_cause(error.status_code, error.response.headers, error.request)
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
+        request = httpx2.Request("POST", address)
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
             return openai.APITimeoutError(request=request)
-        if isinstance(error, openai.APIConnectionError):
-            return openai.APIConnectionError(request=request)
-        kept = {name: value for name, value in error.response.headers.items() if _KEPT_HEADERS.match(name)}
-        response = httpx2.Response(error.status_code, headers=kept, request=request)
-        return type(error)(f"Error code: {error.status_code}", response=response, body=None)
+        return openai.APIConnectionError(request=request)
     if isinstance(error, OSError):
         return OSError(error.errno, error.strerror) if error.errno else TimeoutError("timed out")
     return ConnectionError(type(error).__name__)
+
+
+def _status_cause(status: int, headers: Mapping[str, str], asked: httpx2.Request) -> Exception:
+    import httpx2
+    import openai
+
+    kinds = {getattr(kind, "status_code", None): kind for kind in openai.APIStatusError.__subclasses__()}
+    kind = openai.InternalServerError if status >= 500 else kinds.get(status, openai.APIStatusError)
+    request = httpx2.Request(asked.method, str(asked.url.copy_with(query=None, userinfo=b"")))
+    kept = {name: value for name, value in headers.items() if _KEPT_HEADERS.match(name)}
+    response = httpx2.Response(status, headers=kept, request=request)
+    return kind(f"Error code: {status}", response=response, body=None)

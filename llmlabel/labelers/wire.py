@@ -94,28 +94,46 @@ def retry_after(headers: Mapping[str, str], message: str = "", now: datetime | N
     """Return how many seconds the service asked to wait, or None.
 
     Looks at ``retry-after-ms``, then ``Retry-After`` (seconds or an HTTP date, RFC 9110 section 10.2.3), then at the
-    sentence in which OpenAI and Azure repeat it.
+    sentence in which OpenAI and Azure repeat it, then at when a quota of more than a minute is full again. Dates are
+    compared with the service's own clock, if it told the time.
     """
+    now = now or _moment(headers.get("date", "")) or datetime.now(UTC)
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
     given = headers.get("retry-after", "").strip()
     wait = seconds(given)
     if wait is None and given:
-        wait = _until(given, now or datetime.now(UTC))
+        moment = _moment(given)
+        wait = None if moment is None else max(0.0, (moment - now).total_seconds())
     if wait is None and (said := _AGAIN.search(message)):
         wait = seconds(said[1])
         wait = wait / 1000 if wait is not None and said[2] else wait
-    return wait
+    return _used_up(headers) if wait is None else _from_now(wait, now)
 
 
-def _until(date: str, now: datetime) -> float | None:
+def _moment(date: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _from_now(wait: float, now: datetime) -> float:
+    """Return seconds to wait; some gateways give the moment instead, in seconds or milliseconds since 1970."""
+    moment = wait / 1000 if wait >= 1e12 else wait
+    return max(0.0, moment - now.timestamp()) if 1e9 <= moment < 1e10 else wait
+
+
+def _used_up(headers: Mapping[str, str]) -> float | None:
+    """Return when a quota that is used up is full again, if that takes longer than a minute: it is a daily one then."""
+    limit = rate_limit(headers)
+    if limit is None:
+        return None
+    pairs = ((limit.requests_remaining, limit.requests_reset), (limit.tokens_remaining, limit.tokens_reset))
+    waits = [reset for left, reset in pairs if left == 0 and reset is not None and reset > 60]
+    return max(waits, default=None)
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
@@ -127,7 +145,8 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
         found[kind] = limit
         # Without a limit, "0 left" is the placeholder some services send, not news.
         found[f"{kind}_remaining"] = left if limit else left or None
-        found[f"{kind}_reset"] = seconds(headers.get(f"x-ratelimit-reset-{kind}"))
+        reset = seconds(headers.get(f"x-ratelimit-reset-{kind}"))
+        found[f"{kind}_reset"] = None if reset is None else _from_now(reset, datetime.now(UTC))
     if all(value is None for value in found.values()):
         return None
     return RateLimit.model_validate(found)
@@ -138,7 +157,7 @@ def _count(value: str | None) -> int | None:
     return None if number is None else int(number)
 
 
-def error_inside(body: dict[str, Any]) -> Reply | None:
+def error_inside(body: dict[str, Any], headers: Mapping[str, str] = {}) -> Reply | None:
     """Return the error that a response with status 200 holds, as a reply of its own, or None.
 
     Gateways send errors this way, and the Responses API reports a failed run so.
@@ -149,4 +168,4 @@ def error_inside(body: dict[str, Any]) -> Reply | None:
     code = str(error.get("code"))
     known = {"rate_limit_exceeded": 429, "invalid_prompt": 400, "content_filter": 400, "model_not_found": 404}
     status = int(code) if code.isdecimal() and 400 <= int(code) < 600 else known.get(code, 500)
-    return Reply(status, {}, json.dumps({"error": error}).encode())
+    return Reply(status, headers, json.dumps({"error": error}).encode())

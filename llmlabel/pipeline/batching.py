@@ -95,8 +95,8 @@ async def submit(pipeline: Pipeline, documents: Iterable[object] | AsyncIterable
             if not await _answered(engine, request, key)
         }
         with BatchStore(str(pipeline.journal)) as store:
-            # With a redactor nothing may keep the original texts: collect() is given the documents again.
-            kept = () if pipeline.redactor is not None else found
+            # Where nothing may keep the original texts, collect() is given the documents again.
+            kept = found if pipeline.redactor is None and pipeline.store_text else ()
             store.keep_documents(run, (document.model_dump_json() for document in kept))
             try:
                 count = await Batches(backend, store, run).submit(open_.items())
@@ -178,6 +178,7 @@ def _closed_engine(pipeline: Pipeline, complete: Callable[[Prompt], object]) -> 
         price=pipeline.price,
         calibration=None,
         complete=complete,  # type: ignore[arg-type]  # it only raises
+        store_text=pipeline.store_text,
     )
 
 
@@ -187,7 +188,8 @@ def _documents(kept: Sequence[str], given: Iterable[object] | None, run: int) ->
         return [document for _, document in Inputs().read_plain(given)]
     if not kept:
         raise ConfigurationError(
-            f"run {run}: the journal does not keep documents of a pipeline with a redactor; give documents= again"
+            f"run {run}: the journal does not keep documents of a pipeline with a redactor or with store_text=False; "
+            "give documents= again"
         )
     return [Document.model_validate_json(text) for text in kept]
 

@@ -36,6 +36,7 @@ def open_engine(
     price: Price | None,
     calibration: Calibration | None,
     complete: Complete | None = None,
+    store_text: bool = True,
 ) -> Engine:
     """Return the engine that a labeler's requests go through; ``complete`` stands in for the labeler's."""
 
@@ -56,4 +57,5 @@ def open_engine(
         journal=journal,
         on_event=on_event,
         price=price_for(labeler, price),
+        store_text=store_text,
     )

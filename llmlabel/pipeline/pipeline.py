@@ -47,6 +47,7 @@ class Pipeline(BatchCalls):
         limits: Requests in flight, pace, budget.
         journal: A SQLite file in which every answer is stored before it is used; a later run with it asks only what
             is unanswered.
+        store_text: Whether the journal keeps questions and ids of documents, beside hashes and answers.
         redactor: Called on each text before anything is built from it; returns a ``Redaction``, or the redacted text
             and a position per character. Spans come back on the original.
         progress: None for a bar in terminals and notebooks, False for none, or a callable that takes a ``Progress``.
@@ -68,6 +69,7 @@ class Pipeline(BatchCalls):
         asking: Asking = Asking(),
         limits: Limits = Limits(),
         journal: str | Path | None = None,
+        store_text: bool = True,
         redactor: Redactor | None = None,
         progress: ProgressOption = None,
         on_event: Callable[[Event], None] | None = None,
@@ -84,6 +86,7 @@ class Pipeline(BatchCalls):
         self.asking = asking
         self.limits = limits
         self.journal = journal
+        self.store_text = store_text
         self.redactor = redactor
         self.progress = progress
         self.on_event = on_event
@@ -261,6 +264,7 @@ class Pipeline(BatchCalls):
             on_event=self.on_event,
             price=self.price,
             calibration=self._calibration,
+            store_text=self.store_text,
         )
 
     def _labeler(self, engine: Engine, retry: Collection[str]) -> DocumentLabeler:

@@ -55,7 +55,7 @@ def test_when_the_first_request_fails_another_one_is_the_first():
         await gate.enter(0)
         others = [asyncio.ensure_future(gate.enter(0)) for _ in range(5)]
         await asyncio.sleep(1)
-        gate.failed()
+        gate.failed(alone=True)
         await asyncio.sleep(1)
         passed = sum(task.done() for task in others)
         gate.answered(now(), None)

@@ -273,7 +273,7 @@ def test_closing_reaches_clients_of_other_threads(server: OpenAIServer):
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     asyncio.run_coroutine_threadsafe(one.complete(prompt()), loop).result(10)
-    client = next(iter(one._clients._open.values()))[0]
+    client = next(iter(one._clients._open.values()))[0].client
     asyncio.run(one.aclose())
     loop.call_soon_threadsafe(loop.stop)
     thread.join()

@@ -31,6 +31,13 @@ def test_durations_are_read_in_all_forms(given: str | None, expected: float | No
     assert expected == seconds(given)
 
 
+DAILY = {
+    "x-ratelimit-limit-requests": "200",
+    "x-ratelimit-remaining-requests": "0",
+    "x-ratelimit-reset-requests": "5h0m0s",
+}
+
+
 @pytest.mark.parametrize(
     ("headers", "message", "expected"),
     [
@@ -46,6 +53,14 @@ def test_durations_are_read_in_all_forms(given: str | None, expected: float | No
         ({}, "Please retry after 6 seconds.", 6.0),
         ({}, "Please retry after 600 milliseconds.", 0.6),
         ({}, "no idea", None),
+        ({"retry-after": str(NOW.timestamp() + 20)}, "", 20.0),
+        ({"retry-after-ms": "-5", "retry-after": "2"}, "", 2.0),
+        ({"retry-after": "1e400"}, "", None),
+        ({"x-ratelimit-limit-requests": "200", "x-ratelimit-remaining-requests": "0"}, "", None),
+        (DAILY, "", 18_000.0),
+        (DAILY | {"x-ratelimit-remaining-requests": "5"}, "", None),
+        (DAILY | {"x-ratelimit-reset-requests": "800ms"}, "", None),
+        (DAILY | {"retry-after": "3"}, "", 3.0),
     ],
 )
 def test_waiting_time_is_read_in_all_forms(headers: dict[str, str], message: str, expected: float | None):
@@ -55,7 +70,19 @@ def test_waiting_time_is_read_in_all_forms(headers: dict[str, str], message: str
     assert expected == retry_after(headers, message, NOW)
 
 
-@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()), st.text())
+def test_a_date_is_compared_with_the_clock_of_the_service():
+    """
+    A clock on this side that is years off changes nothing.
+    """
+    headers = {"retry-after": "Sat, 01 Jan 2000 12:00:30 GMT", "date": "Sat, 01 Jan 2000 12:00:00 GMT"}
+
+    assert 30.0 == retry_after(headers)
+
+
+WAITING = ["retry-after", "retry-after-ms", "date", "x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"]
+
+
+@given(st.dictionaries(st.sampled_from(WAITING), st.text()), st.text())
 def test_waiting_time_is_never_negative_and_never_raises(headers: dict[str, str], message: str):
     """
     Whatever a service sends, the wait is None or a number from 0.

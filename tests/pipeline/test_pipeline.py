@@ -433,6 +433,23 @@ def test_an_answer_with_a_lone_surrogate_is_kept_and_read(tmp_path):
     assert 0 == again.usage.requests
 
 
+@pytest.mark.parametrize(("store_text", "kept"), [(True, True), (False, False)])
+def test_a_journal_without_texts_holds_neither_questions_nor_ids(tmp_path, store_text, kept):
+    """
+    With ``store_text=False`` hashes and answers are enough to go on.
+    """
+    path = tmp_path / "journal.sqlite"
+    document = Document(id="patient-4711", text="Ann told her whole story.")
+    runs = []
+    for _ in range(2):
+        with pipeline(lambda prompt: entities(("Ann", "PER")), journal=path, store_text=store_text) as made:
+            runs.append(made.run([document]))
+    content = path.read_bytes()
+
+    assert (kept, kept) == (b"patient-4711" in content, b"whole story" in content)
+    assert [1, 0] == [run.usage.requests for run in runs]
+
+
 @pytest.mark.parametrize("line", [b"{}", b"\xff", b'{"kind":"llmlabel-run","version":1,"nosuch":1}', b"[" * 100_000])
 def test_what_is_no_saved_run_is_refused(tmp_path, line):
     """
