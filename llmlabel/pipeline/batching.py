@@ -13,11 +13,11 @@ from llmlabel.engine.batch import BatchBackend, BatchJob
 from llmlabel.engine.batch_store import BatchStore
 from llmlabel.engine.batches import Batches
 from llmlabel.errors import ConfigurationError, LabelerError
-from llmlabel.pipeline.document import prepare, prompt_for
+from llmlabel.pipeline.document import prompt_for
 from llmlabel.pipeline.engines import open_engine
+from llmlabel.pipeline.first import first_requests
 from llmlabel.pipeline.inputs import Inputs
 from llmlabel.pipeline.result import RunResult
-from llmlabel.pipeline.run import grouped
 from llmlabel.types import Completion, Document, Prompt
 
 if TYPE_CHECKING:
@@ -54,26 +54,11 @@ def backend_of(pipeline: Pipeline) -> BatchBackend:
 def requests_of(
     pipeline: Pipeline, documents: Iterable[Document], key: Callable[[Prompt], bytes]
 ) -> Iterator[tuple[bytes, Request]]:
-    """Yield what a run would ask first about the documents, grouped as a run would group them."""
-    labeler, asking = pipeline.labeler, pipeline.asking
-    rounds = range(asking.passes * asking.samples)
-    for group in grouped(enumerate(documents), asking.documents_per_request):  # type: ignore[union-attr]  # not async
-        tasks = [prepare(d, asking, pipeline.redactor) for _, d in group if d.text.strip()]
-        tasks = [task for task in tasks if task.redaction.text.strip()]
-        short = [task.sent for task in tasks if len(task.chunks) == 1]
-        pieces = [
-            task.sent.model_copy(update={"text": chunk.text})
-            for task in tasks
-            if len(task.chunks) > 1
-            for chunk in task.chunks
-        ]
-        for number in rounds:
-            alone = [prompt_for(labeler, [one], number) for one in [*pieces, *(short if len(short) == 1 else ())]]
-            yield from ((key(prompt), Request(prompt, {})) for prompt in alone)
-            if len(short) > 1:
-                parts = {one.id: key(prompt_for(labeler, [one], number)) for one in short}
-                prompt = prompt_for(labeler, short, number)
-                yield key(prompt), Request(prompt, parts)
+    """Yield what a run would ask first about the documents, each with its key."""
+    labeler = pipeline.labeler
+    for prompt, asked, number in first_requests(labeler, documents, pipeline.asking, pipeline.redactor):
+        alone = asked if len(asked) > 1 else ()
+        yield key(prompt), Request(prompt, {one.id: key(prompt_for(labeler, [one], number)) for one in alone})
 
 
 async def submit(pipeline: Pipeline, documents: Iterable[object] | AsyncIterable[object]) -> int:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from llmlabel.chunking import estimate_tokens
 from llmlabel.engine.budget import Price
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.document import Task, prepare, prompt_for
+from llmlabel.pipeline.first import first_requests
 from llmlabel.pipeline.redaction import Redactor
-from llmlabel.pipeline.tokens import ANSWER_BASE, ANSWER_SHARE, Calibration, Count, input_tokens, vocabulary
+from llmlabel.pipeline.tokens import (
+    ANSWER_BASE,
+    ANSWER_SHARE,
+    ESTIMATE,
+    Calibration,
+    Counter,
+    estimated,
+    input_tokens,
+    vocabulary,
+)
 from llmlabel.types import Asking, Document, Limits, Prompt, Usage, Value
 
 _BATCH_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
@@ -27,7 +36,7 @@ class RunPlan(Value):
         documents: All that were read.
         skipped: Those without text, which are not sent.
         chunks: Texts asked about: one per document, more for one that is cut.
-        requests: Requests of the first round.
+        requests: Requests of the first round; identical texts are asked once.
         input_tokens: Within about 5 % of what is billed if ``tokenizer`` is ``"vocabulary"``; within about 20 % if it
             is ``"estimate"``, nearer once the pipeline had its first answers (``"calibrated"``). The answer schema is
             counted as it is sent; how a provider bills it is not documented.
@@ -78,11 +87,12 @@ def _duration(seconds: float) -> str:
 
 @dataclass(slots=True)
 class _Counts:
-    """What was counted so far."""
+    """What was counted so far: documents as they were read, texts asked about, their requests and tokens."""
 
     documents: int = 0
     skipped: int = 0
     chunks: int = 0
+    asked: int = 0
     requests: int = 0
     tokens: int = 0
     answers: float = 0.0
@@ -90,55 +100,25 @@ class _Counts:
 
 def prompts_of(labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, document: Document) -> list[Prompt]:
     """Return every request that labelling this document alone would send first (re-asks come on top)."""
-    if not document.text.strip():
-        return []
-    return _prompts(labeler, asking, prepare(document, asking, redactor))
-
-
-def _prompts(labeler: LLMLabeler, asking: Asking, task: Task) -> list[Prompt]:
-    rounds = range(asking.passes * asking.samples)
-    return [_prompt(labeler, task, number, place) for number in rounds for place in range(len(task.chunks))]
-
-
-def _prompt(labeler: LLMLabeler, task: Task, number: int, place: int) -> Prompt:
-    chunk = task.chunks[place]
-    piece = task.sent if len(task.chunks) == 1 else task.sent.model_copy(update={"text": chunk.text})
-    return prompt_for(labeler, [piece], number)
+    alone = asking.model_copy(update={"documents_per_request": 1})
+    return [first.prompt for first in first_requests(labeler, [document], alone, redactor)]
 
 
 def _counted(
-    labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, documents: Iterable[Document], count: Count
+    labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, documents: Iterable[Document], counter: Counter
 ) -> _Counts:
-    found, rounds = _Counts(), asking.passes * asking.samples
-    group: list[Document] = []
-    seen: set[int] = set()
+    found = _Counts()
 
-    def flush(packed: Sequence[Document]) -> None:
-        if packed:
-            found.requests += rounds
-            found.tokens += rounds * input_tokens(prompt_for(labeler, packed), count)
-
-    for document in documents:
+    def count(pieces: int) -> None:
         found.documents += 1
-        if not document.text.strip():
-            found.skipped += 1
-            continue
-        task = prepare(document, asking, redactor)
-        found.chunks += len(task.chunks)
-        found.answers += rounds * (ANSWER_BASE * len(task.chunks) + ANSWER_SHARE * estimate_tokens(task.redaction.text))
-        if len(task.chunks) == 1 and asking.documents_per_request > 1:
-            group.append(task.sent)
-            if len(group) == asking.documents_per_request:
-                flush(group)
-                group.clear()
-            continue
-        if (same := hash(task.redaction.text)) in seen:  # identical texts are asked once
-            continue
-        seen.add(same)
-        for prompt in _prompts(labeler, asking, task):
-            found.requests += 1
-            found.tokens += input_tokens(prompt, count)
-    flush(group)
+        found.skipped += not pieces
+        found.chunks += pieces
+
+    for prompt, asked, _ in first_requests(labeler, documents, asking, redactor, count):
+        found.requests += 1
+        found.asked += len(asked)
+        found.tokens += input_tokens(prompt, counter)
+        found.answers += sum(ANSWER_BASE + ANSWER_SHARE * estimated(one.text) for one in asked)
     return found
 
 
@@ -154,11 +134,12 @@ def estimate(
 ) -> RunPlan:
     """Return what labelling these documents would send; nothing is sent and nothing downloaded."""
     exact = vocabulary(labeler.model)
-    count, known = exact or estimate_tokens, calibration or Calibration()
-    found = _counted(labeler, asking, redactor, documents, count)
-    tokens = round(found.tokens * (known.input_ratio(count) if known else 1.0))
-    asked = found.chunks * asking.passes * asking.samples
-    answers = round(known.output_tokens() * asked if known else found.answers)
+    counter, known = exact or ESTIMATE, calibration or Calibration()
+    # What all prompts have in common is counted once.
+    kept = replace(counter, text=lru_cache(maxsize=64)(counter.text))
+    found = _counted(labeler, asking, redactor, documents, kept)
+    tokens = round(found.tokens * (known.input_ratio(counter) if known else 1.0))
+    answers = round(known.output_tokens() * found.asked if known else found.answers)
     usage = Usage(input_tokens=tokens, output_tokens=answers, requests=found.requests)
     cost = _cost(price, labeler.model, usage)
     host = "." + (urlsplit(labeler.endpoint).hostname or "")
