@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from llmlabel.pipeline.redaction import Redaction
     from llmlabel.pipeline.result import RunResult
     from llmlabel.pipeline.run import Run
+    from llmlabel.pipeline.telemetry import Telemetry
     from llmlabel.prompts import PromptTemplate
     from llmlabel.resolvers.aligned import AlignedResolver
     from llmlabel.resolvers.base import OffsetResolver
@@ -154,6 +155,7 @@ __all__ = [
     "RunResult",
     "ServiceError",
     "SourceError",
+    "Telemetry",
     "TokenLogprob",
     "TransportError",
     "Usage",
@@ -202,6 +204,7 @@ _HOMES = {
     "pipeline.result": "RunResult",
     "pipeline.plan": "RunPlan",
     "pipeline.run": "Run",
+    "pipeline.telemetry": "Telemetry",
     "pipeline.progress": "Progress",
     "pipeline.redaction": "Redaction",
     "engine.stats": "Event",
