@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -16,14 +16,13 @@ from llmlabel.pipeline.tokens import (
     ANSWER_SHARE,
     ESTIMATE,
     Calibration,
-    Counter,
     estimated,
     input_tokens,
     vocabulary,
 )
 from llmlabel.types import Asking, Document, Limits, Prompt, Usage, Value
 
-_BATCH_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
+BATCH_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
 _BATCH_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 _SECONDS = 2.0  # of a request, before one was seen
 _CONCURRENCY = 64  # what an automatic concurrency is taken to reach
@@ -85,41 +84,35 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
-@dataclass(slots=True)
-class _Counts:
-    """What was counted so far: documents as they were read, texts asked about, their requests and tokens."""
-
-    documents: int = 0
-    skipped: int = 0
-    chunks: int = 0
-    asked: int = 0
-    requests: int = 0
-    tokens: int = 0
-    answers: float = 0.0
-
-
 def prompts_of(labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, document: Document) -> list[Prompt]:
     """Return every request that labelling this document alone would send first (re-asks come on top)."""
     alone = asking.model_copy(update={"documents_per_request": 1})
     return [first.prompt for first in first_requests(labeler, [document], alone, redactor)]
 
 
-def _counted(
-    labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, documents: Iterable[Document], counter: Counter
-) -> _Counts:
-    found = _Counts()
+Expect = Callable[[Prompt, Sequence[Document]], Usage]
 
-    def count(pieces: int) -> None:
-        found.documents += 1
-        found.skipped += not pieces
-        found.chunks += pieces
 
-    for prompt, asked, _ in first_requests(labeler, documents, asking, redactor, count):
-        found.requests += 1
-        found.asked += len(asked)
-        found.tokens += input_tokens(prompt, counter)
-        found.answers += sum(ANSWER_BASE + ANSWER_SHARE * estimated(one.text) for one in asked)
-    return found
+def expectation(model: str, known: Calibration) -> Expect:
+    """Return a function that tells what a request about some texts is expected to take."""
+    counter = vocabulary(model) or ESTIMATE
+    ratio = known.input_ratio(counter) if known else 1.0
+    # What all prompts have in common is counted once.
+    kept = replace(counter, text=lru_cache(maxsize=64)(counter.text))
+    mean = known.output_tokens()
+
+    def expect(prompt: Prompt, asked: Sequence[Document]) -> Usage:
+        answers = mean * len(asked) or sum(ANSWER_BASE + ANSWER_SHARE * estimated(one.text) for one in asked)
+        return Usage(input_tokens=round(ratio * input_tokens(prompt, kept)), output_tokens=round(answers), requests=1)
+
+    return expect
+
+
+def dearest(expected: Usage) -> Usage:
+    """Return what a request of many may take at most, on average: the input is known well, the answer is guessed."""
+    return expected.model_copy(
+        update={"input_tokens": int(1.1 * expected.input_tokens), "output_tokens": int(1.5 * expected.output_tokens)}
+    )
 
 
 def estimate(
@@ -133,27 +126,23 @@ def estimate(
     price: Price | None = None,
 ) -> RunPlan:
     """Return what labelling these documents would send; nothing is sent and nothing downloaded."""
-    exact = vocabulary(labeler.model)
-    counter, known = exact or ESTIMATE, calibration or Calibration()
-    # What all prompts have in common is counted once.
-    kept = replace(counter, text=lru_cache(maxsize=64)(counter.text))
-    found = _counted(labeler, asking, redactor, documents, kept)
-    tokens = round(found.tokens * (known.input_ratio(counter) if known else 1.0))
-    answers = round(known.output_tokens() * found.asked if known else found.answers)
-    usage = Usage(input_tokens=tokens, output_tokens=answers, requests=found.requests)
+    known, pieces = calibration or Calibration(), list[int]()
+    expect, usage = expectation(labeler.model, known), Usage()
+    for prompt, asked, _ in first_requests(labeler, documents, asking, redactor, pieces.append):
+        usage = usage + expect(prompt, asked)
     cost = _cost(price, labeler.model, usage)
     host = "." + (urlsplit(labeler.endpoint).hostname or "")
     batched = cost is not None and host.endswith(_BATCH_HOSTS)
     return RunPlan(
-        documents=found.documents,
-        skipped=found.skipped,
-        chunks=found.chunks,
-        requests=found.requests,
-        input_tokens=tokens,
-        output_tokens=answers,
-        tokenizer="vocabulary" if exact else "calibrated" if known else "estimate",
+        documents=len(pieces),
+        skipped=pieces.count(0),
+        chunks=sum(pieces),
+        requests=usage.requests,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        tokenizer="vocabulary" if vocabulary(labeler.model) else "calibrated" if known else "estimate",
         cost=cost,
-        batch_cost=cost * _BATCH_SHARE if cost is not None and batched else None,
+        batch_cost=cost * BATCH_SHARE if cost is not None and batched else None,
         seconds=_seconds(usage, limits, known.seconds() or _SECONDS),
     )
 
