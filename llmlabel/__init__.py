@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from llmlabel.pipeline.redaction import Redaction
     from llmlabel.pipeline.result import RunResult
     from llmlabel.pipeline.run import Run
+    from llmlabel.pipeline.telemetry import Telemetry
     from llmlabel.prompts import PromptTemplate
     from llmlabel.resolvers.aligned import AlignedResolver
     from llmlabel.resolvers.base import OffsetResolver
@@ -155,6 +156,7 @@ __all__ = [
     "RunResult",
     "ServiceError",
     "SourceError",
+    "Telemetry",
     "TokenLogprob",
     "TransportError",
     "Usage",
@@ -204,6 +206,7 @@ _HOMES = {
     "pipeline.result": "RunResult",
     "pipeline.plan": "RunPlan",
     "pipeline.run": "Run",
+    "pipeline.telemetry": "Telemetry",
     "pipeline.progress": "Progress",
     "pipeline.redaction": "Redaction",
     "engine.stats": "Event",

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import TypeVar
 
 from llmlabel.engine.batch import BatchBackend, BatchJob, BatchRequest, BatchResult
-from llmlabel.engine.batch_store import BatchStore, StoredJob
+from llmlabel.engine.batch_store import COLLECTED, LOST, BatchStore, StoredJob
 from llmlabel.engine.retry import transient
 from llmlabel.errors import LabelerError
 from llmlabel.types import Prompt
@@ -19,8 +19,6 @@ __all__ = ["Batches"]
 T = TypeVar("T")
 TRIES = 5
 PAUSE = 0.5  # seconds before the second try; doubled for each further one
-# States of our own beside the provider's: no job was found under the label; answers stored and files dealt with.
-LOST, COLLECTED = "lost", "collected"
 log = logging.getLogger("llmlabel.engine")
 
 
@@ -48,7 +46,12 @@ class Batches:
         for number, (keys, lines) in enumerate(self._files(requests), 1):
             label = f"llmlabel-{self.run}-{number}-{uuid.uuid4().hex[:12]}"
             self.store.add(self.run, label, keys)  # first: a crash from here on leaves a label to look for
-            job = await self._submitted(lines, label)
+            try:
+                job = await self._submitted(lines, label)
+            except LabelerError as error:
+                if not error.retryable:  # refused for good: there is nothing to look for
+                    self.store.update(label, None, LOST)
+                raise
             self.store.update(label, job.id, job.state)
             count += len(keys)
         return count

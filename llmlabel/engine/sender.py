@@ -54,7 +54,7 @@ class Sender:
         self._limiter = Limiter(limits.max_concurrency)
         stats.concurrency = self._limiter.width
         self._estimator = Estimator()
-        self._budget = Budget(limits.max_total_tokens, limits.max_cost, self._priced, self._estimator)
+        self._budget = Budget(limits.max_total_tokens, limits.max_cost, self._priced)
         self._judge = Judge(gate, limits, stats, stop=self.stop, tell=self.tell)
         self._aside = 0
 
@@ -223,6 +223,7 @@ class Sender:
         """Store an answer that came another way, at a share of the price."""
         cost = answer.usage.cost if answer.usage.cost is not None else self._priced(answer.model, answer.usage)
         usage = answer.usage.model_copy(update={"cost": None if cost is None else cost * share})
+        self._budget.charge(usage, answer.model)
         return self._keep(key, prompt, parts, answer.model_copy(update={"usage": usage}))
 
     def stop(self, error: LLMLabelError, why: str) -> RunStopped:

@@ -8,6 +8,7 @@ import os
 import pickle
 import types
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -54,6 +55,8 @@ class AzureOpenAILabeler(OpenAILabeler):
         ConfigurationError: No endpoint, no key and no token provider, both of them, or plain http to another machine.
     """
 
+    provider = "azure.ai.openai"
+
     def __init__(
         self,
         schema: LabelSchema,
@@ -99,15 +102,8 @@ class AzureOpenAILabeler(OpenAILabeler):
     def _make_settings(self) -> request.Settings:
         settings = super()._make_settings()
         limited = settings.limit_name == "max_tokens" and "max_tokens" in self.parameters
-        return request.Settings(
-            model=self.deployment,
-            api=settings.api,
-            answer_mode=settings.answer_mode,
-            max_output_tokens=settings.max_output_tokens,
-            logprobs=settings.logprobs,
-            parameters=settings.parameters,
-            limit_name="max_tokens" if limited else "max_completion_tokens",
-        )
+        name = "max_tokens" if limited else "max_completion_tokens"
+        return replace(settings, model=self.deployment, limit_name=name)
 
     def _batch_path(self) -> str:
         return "/chat/completions" if self.api == "chat" else super()._batch_path()

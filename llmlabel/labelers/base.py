@@ -75,6 +75,11 @@ class LLMLabeler(ABC):
         return ""
 
     @property
+    def provider(self) -> str:
+        """How telemetry names the service (``gen_ai.provider.name``); by default after the class."""
+        return type(self).__name__.removesuffix("Labeler").lower() or "llm"
+
+    @property
     def fingerprint(self) -> str:
         """A hash of all that shapes an answer (class, endpoint, model, parameters), never of the key."""
         kind = f"{type(self).__module__}.{type(self).__qualname__}"

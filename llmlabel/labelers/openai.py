@@ -39,7 +39,6 @@ Api = Literal["chat", "responses"]
 AskedMode = Literal["auto", "json_schema", "json_object", "text"]
 
 _PATHS: Mapping[str, str] = {"chat": "/chat/completions", "responses": "/responses"}
-_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _MAX_REQUESTS = 8  # for one prompt, while learning what an endpoint takes
 
 
@@ -73,6 +72,8 @@ class OpenAILabeler(LLMLabeler):
     Raises:
         ConfigurationError: No key, a malformed address, an unknown option, or an example that does not fit the schema.
     """
+
+    provider = "openai"
 
     def __init__(
         self,
@@ -256,20 +257,16 @@ class OpenAILabeler(LLMLabeler):
                 dict(settings.parameters)]  # fmt: skip
 
     def _make_settings(self) -> request.Settings:
-        asked = dict(self.parameters)
-        if self.temperature is not None:
-            asked["temperature"] = self.temperature
-        limits = {name: asked.pop(name) for name in _LIMITS if name in asked}
-        limit = next(iter(limits.values()), None)
-        return request.Settings(
+        return request.settings(
             model=self.model,
             api=self.api,
             answer_mode=self.answer_mode,
-            max_output_tokens=self.max_output_tokens or (limit if isinstance(limit, int) else None),
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
             logprobs=self.logprobs,
-            parameters=asked,
+            parameters=self.parameters,
             # Local servers ignore the newer name, and then answer without any limit.
-            limit_name=next(iter(limits), "max_completion_tokens" if is_openai(self.base_url) else "max_tokens"),
+            limit_name="max_completion_tokens" if is_openai(self.base_url) else "max_tokens",
         )
 
     async def aclose(self) -> None:

@@ -150,6 +150,11 @@ class RecordingLabeler(LLMLabeler):
         return self.labeler.endpoint
 
     @property
+    def provider(self) -> str:
+        """The other labeler's."""
+        return self.labeler.provider
+
+    @property
     def fingerprint(self) -> str:
         """The other labeler's: recording shapes no answer."""
         return self.labeler.fingerprint

@@ -25,6 +25,7 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _OURS = frozenset({"model", "messages", "input", "response_format", "stream", "n", "api_key", "extra_headers"})
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _Choice = TypeVar("_Choice", bound=str)
 _LIMIT_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
@@ -44,6 +45,26 @@ class Settings:
     logprobs: bool
     parameters: Mapping[str, Any]
     limit_name: str
+
+
+def settings(
+    *,
+    temperature: float | None,
+    max_output_tokens: int | None,
+    parameters: Mapping[str, Any],
+    limit_name: str,
+    **more: Any,
+) -> Settings:
+    """Return settings, with temperature and output limit taken from wherever they were given."""
+    asked = {**parameters} if temperature is None else {**parameters, "temperature": temperature}
+    limits = {name: asked.pop(name) for name in _LIMITS if name in asked}
+    limit = next(iter(limits.values()), None)
+    return Settings(
+        max_output_tokens=max_output_tokens or (limit if isinstance(limit, int) else None),
+        parameters=asked,
+        limit_name=next(iter(limits), limit_name),
+        **more,
+    )
 
 
 @dataclass(slots=True)

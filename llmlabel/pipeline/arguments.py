@@ -36,3 +36,11 @@ def check_outcomes(name: str, outcomes: Collection[str]) -> None:
         raise ConfigurationError(f"{name}: expected several outcomes such as ('failed',), found the text {outcomes!r}")
     if unknown := [outcome for outcome in outcomes if outcome not in get_args(Outcome)]:
         raise ConfigurationError(f"{name}: expected some of {list(get_args(Outcome))}, found {unknown}")
+
+
+def check_telemetry(telemetry: object) -> None:
+    """Raise ``ConfigurationError`` unless it is a ``Telemetry`` or None; loads OpenTelemetry only where it is used."""
+    if telemetry is not None:
+        from llmlabel.pipeline.telemetry import Telemetry
+
+        expect("telemetry", telemetry, Telemetry)

@@ -12,27 +12,29 @@ from llmlabel.engine import Engine, RunStopped
 from llmlabel.engine.batch import BatchBackend, BatchJob
 from llmlabel.engine.batch_store import BatchStore
 from llmlabel.engine.batches import Batches
+from llmlabel.engine.budget import Budget
 from llmlabel.errors import ConfigurationError, LabelerError
-from llmlabel.pipeline.document import prepare, prompt_for
-from llmlabel.pipeline.engines import open_engine
+from llmlabel.pipeline.document import prompt_for
+from llmlabel.pipeline.engines import open_engine, price_for
+from llmlabel.pipeline.first import first_requests
 from llmlabel.pipeline.inputs import Inputs
+from llmlabel.pipeline.plan import BATCH_SHARE, dearest, expectation
 from llmlabel.pipeline.result import RunResult
-from llmlabel.pipeline.run import grouped
 from llmlabel.types import Completion, Document, Prompt
 
 if TYPE_CHECKING:
     from llmlabel.pipeline.pipeline import Pipeline
 
 log = logging.getLogger("llmlabel")
-PRICE_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
 AT_ONCE = 500  # answers brought to the disk together
 
 
 class Request(NamedTuple):
-    """One request, with the key that each of several documents would have alone."""
+    """One request, with the key that each of several documents would have alone, and the texts it asks about."""
 
     prompt: Prompt
     parts: Mapping[str, bytes]
+    asked: Sequence[Document]
 
 
 def backend_of(pipeline: Pipeline) -> BatchBackend:
@@ -54,26 +56,41 @@ def backend_of(pipeline: Pipeline) -> BatchBackend:
 def requests_of(
     pipeline: Pipeline, documents: Iterable[Document], key: Callable[[Prompt], bytes]
 ) -> Iterator[tuple[bytes, Request]]:
-    """Yield what a run would ask first about the documents, grouped as a run would group them."""
-    labeler, asking = pipeline.labeler, pipeline.asking
-    rounds = range(asking.passes * asking.samples)
-    for group in grouped(enumerate(documents), asking.documents_per_request):  # type: ignore[union-attr]  # not async
-        tasks = [prepare(d, asking, pipeline.redactor) for _, d in group if d.text.strip()]
-        tasks = [task for task in tasks if task.redaction.text.strip()]
-        short = [task.sent for task in tasks if len(task.chunks) == 1]
-        pieces = [
-            task.sent.model_copy(update={"text": chunk.text})
-            for task in tasks
-            if len(task.chunks) > 1
-            for chunk in task.chunks
-        ]
-        for number in rounds:
-            alone = [prompt_for(labeler, [one], number) for one in [*pieces, *(short if len(short) == 1 else ())]]
-            yield from ((key(prompt), Request(prompt, {})) for prompt in alone)
-            if len(short) > 1:
-                parts = {one.id: key(prompt_for(labeler, [one], number)) for one in short}
-                prompt = prompt_for(labeler, short, number)
-                yield key(prompt), Request(prompt, parts)
+    """Yield what a run would ask first about the documents, each with its key."""
+    labeler = pipeline.labeler
+    for prompt, asked, number in first_requests(labeler, documents, pipeline.asking, pipeline.redactor):
+        alone = asked if len(asked) > 1 else ()
+        yield key(prompt), Request(prompt, {one.id: key(prompt_for(labeler, [one], number)) for one in alone}, asked)
+
+
+def affordable(pipeline: Pipeline, requests: Mapping[bytes, Request]) -> list[tuple[bytes, Prompt]]:
+    """Return the requests that fit under ``max_cost`` and ``max_total_tokens``, the first ones first.
+
+    Raises:
+        ConfigurationError: There is a cap on the cost, and the price is not known or not one request fits.
+    """
+    limits, model = pipeline.limits, pipeline.labeler.model
+    budget = Budget(limits.max_total_tokens, limits.max_cost, lambda *_: None)
+    fitting = [(key, request.prompt) for key, request in requests.items()]
+    if budget.unlimited or not requests:
+        return fitting
+    price = price_for(pipeline.labeler, pipeline.price)
+    expect = expectation(model, pipeline._calibration)
+    for place, request in enumerate(requests.values()):
+        usage = dearest(expect(request.prompt, request.asked))
+        cost = None if price is None else price(model, usage)
+        if cost is None and limits.max_cost is not None:
+            raise ConfigurationError(
+                f"max_cost={limits.max_cost} cannot be kept: the price of model {model!r} is not known; "
+                "give Pipeline(price=...), or max_total_tokens"
+            )
+        usage = usage.model_copy(update={"cost": None if cost is None else cost * BATCH_SHARE})
+        if (problem := budget.take(usage)) is not None:
+            if not place:
+                raise ConfigurationError(f"nothing was submitted: {problem}")
+            log.warning("%d of %d requests are submitted; %s", place, len(requests), problem)
+            return fitting[:place]
+    return fitting
 
 
 async def submit(pipeline: Pipeline, documents: Iterable[object] | AsyncIterable[object]) -> int:
@@ -89,17 +106,19 @@ async def submit(pipeline: Pipeline, documents: Iterable[object] | AsyncIterable
     engine = pipeline._open_engine()
     try:
         run = engine.journal.run
-        open_ = {
-            key: request.prompt
+        unanswered = {
+            key: request
             for key, request in requests_of(pipeline, found, engine.key)
             if not await _answered(engine, request, key)
         }
         with BatchStore(str(pipeline.journal)) as store:
+            _refuse_open(store, unanswered)
+            open_ = affordable(pipeline, unanswered)
             # Where nothing may keep the original texts, collect() is given the documents again.
             kept = found if pipeline.redactor is None and pipeline.store_text else ()
             store.keep_documents(run, (document.model_dump_json() for document in kept))
             try:
-                count = await Batches(backend, store, run).submit(open_.items())
+                count = await Batches(backend, store, run).submit(open_)
             except LabelerError as error:
                 error.add_note(f"what was submitted before is run {run} of the journal; collect({run}) finishes it")
                 raise
@@ -108,6 +127,21 @@ async def submit(pipeline: Pipeline, documents: Iterable[object] | AsyncIterable
         await engine.aclose()
     log.info("run %d: %d requests submitted as batch jobs", run, count)
     return run
+
+
+def _refuse_open(store: BatchStore, unanswered: Iterable[bytes]) -> None:
+    """Refuse to submit what stands in a job already: it would be paid twice.
+
+    Raises:
+        ConfigurationError: The answers of an earlier run are not collected yet.
+    """
+    known = store.open_keys()
+    open_ = [known[key] for key in unanswered if key in known]
+    if open_:
+        raise ConfigurationError(
+            f"{len(open_)} of these requests stand in batch jobs of run {open_[0]} already: call collect({open_[0]}) "
+            "first, and what it leaves can be submitted again"
+        )
 
 
 async def _answered(engine: Engine, request: Request, key: bytes) -> bool:
@@ -204,7 +238,7 @@ async def _store(
         if result.completion is None or request is None:
             errors[key] = result.error or LabelerError("the documents have changed since the job was submitted")
             continue
-        on_disk = engine.keep(request.prompt, result.completion, request.parts, price_share=PRICE_SHARE)
+        on_disk = engine.keep(request.prompt, result.completion, request.parts, price_share=BATCH_SHARE)
         if on_disk is not None:
             waiting.append(on_disk)
         if len(waiting) >= AT_ONCE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llmlabel.engine import Complete, Engine, Event
@@ -13,6 +14,9 @@ from llmlabel.engine.prices import offline_prices
 from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.tokens import Calibration
 from llmlabel.types import Completion, Limits, Prompt
+
+if TYPE_CHECKING:
+    from llmlabel.pipeline.telemetry import Telemetry
 
 _HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -35,17 +39,19 @@ def open_engine(
     on_event: Callable[[Event], None] | None,
     price: Price | None,
     calibration: Calibration | None,
+    telemetry: Telemetry | None = None,
     complete: Complete | None = None,
     store_text: bool = True,
 ) -> Engine:
     """Return the engine that a labeler's requests go through; ``complete`` stands in for the labeler's."""
+    ask: Complete = labeler.complete if telemetry is None else telemetry.watch(labeler)
 
     async def measured(prompt: Prompt) -> Completion:
         if calibration is None or calibration.full:
-            return await labeler.complete(prompt)
+            return await ask(prompt)
         clock = asyncio.get_running_loop().time
         began = clock()
-        completion = await labeler.complete(prompt)
+        completion = await ask(prompt)
         calibration.add(prompt, completion.usage, clock() - began)
         return completion
 

@@ -54,6 +54,18 @@ def _from_mapping(item: Mapping[str, Any], name: str) -> Document:
     )
 
 
+def one_document(item: object) -> Document:
+    """Return the one document of a call of its own.
+
+    Raises:
+        ConfigurationError: It cannot be one.
+    """
+    found = document_from(item, 0)
+    if isinstance(found, Rejected):
+        raise ConfigurationError(f"label: {found.reason}")
+    return found
+
+
 class Inputs:
     """Reads inputs lazily; rejects what is no document and every id that came before.
 

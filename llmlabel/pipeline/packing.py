@@ -24,29 +24,48 @@ class PackedLabeler:
 
     def __init__(self, single: DocumentLabeler) -> None:
         self.single = single
+        self._asking: dict[str, asyncio.Future[None]] = {}  # texts that a group is being asked about
 
     async def label(self, documents: Sequence[Document]) -> list[Prediction]:
         """Return one prediction per document, in the same order."""
         asking = self.single.asking
         tasks = {d.id: prepare(d, asking, self.single.redactor) for d in documents if d.text.strip()}
-        packed = [task for task in tasks.values() if len(task.chunks) == 1 and task.redaction.text.strip()]
-        rounds = (
-            [await self._round(packed, number) for number in range(asking.passes * asking.samples)] if packed else []
-        )
-        done: dict[str, Prediction] = {}
-        for place, task in enumerate(packed):
-            done[task.document.id] = self.single.finish(task, [readings[place] for readings in rounds])
-        again = [
-            document
-            for document in documents
-            if document.id in done
-            and done[document.id].outcome in self.single.retry
-            and all(readings[packed.index(tasks[document.id])].reused for readings in rounds)
-        ]
-        long = [task.document for task in tasks.values() if len(task.chunks) > 1]
-        for prediction in await asyncio.gather(*(self.single.label(document) for document in [*again, *long])):
+        packed: list[Task] = []
+        others: list[tuple[Document, asyncio.Future[None] | None]] = []
+        for task in tasks.values():
+            twin = self._asking.get(task.redaction.text)
+            if len(task.chunks) > 1 or twin is not None:
+                others.append((task.document, twin))
+            elif task.redaction.text.strip():
+                packed.append(task)
+                self._asking[task.redaction.text] = asyncio.get_running_loop().create_future()
+        done, again = await self._packed(packed)
+        others += [(document, None) for document in again]
+        for prediction in await asyncio.gather(*(self._later(*other) for other in others)):
             done[prediction.document.id] = prediction
         return [done.get(d.id) or empty(d, self.single.fingerprint) for d in documents]
+
+    async def _later(self, document: Document, twin: asyncio.Future[None] | None) -> Prediction:
+        """Label a document by itself; one whose text is asked about elsewhere finds the answer stored."""
+        if twin is not None:
+            await asyncio.shield(twin)
+        return await self.single.label(document)
+
+    async def _packed(self, tasks: Sequence[Task]) -> tuple[dict[str, Prediction], list[Document]]:
+        """Return the predictions by id, and which of them came from the journal but are to be asked anew."""
+        asking = self.single.asking
+        try:
+            rounds = [await self._round(tasks, n) for n in range(asking.passes * asking.samples)] if tasks else []
+        finally:
+            for task in tasks:
+                self._asking.pop(task.redaction.text).set_result(None)
+        done, again = {}, []
+        for place, task in enumerate(tasks):
+            readings = [found[place] for found in rounds]
+            done[task.document.id] = prediction = self.single.finish(task, readings)
+            if prediction.outcome in self.single.retry and all(reading.reused for reading in readings):
+                again.append(task.document)
+        return done, again
 
     async def _round(self, tasks: Sequence[Task], number: int) -> list[Reading]:
         """Read all: what the journal has an answer to, alone or in whatever group, is not asked again."""

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-from llmlabel.errors import ConfigurationError
 from llmlabel.exporters.base import Exporter
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.arguments import as_exporters, check_outcomes, expect
+from llmlabel.pipeline.arguments import as_exporters, check_outcomes, check_telemetry, expect
 from llmlabel.pipeline.batch_calls import BatchCalls
 from llmlabel.pipeline.identity import fingerprint_of
 from llmlabel.pipeline.tokens import Calibration
 from llmlabel.resolvers.base import OffsetResolver
-from llmlabel.types import Asking, Document, Limits, Prediction, Prompt, Rejected, Usage
+from llmlabel.types import Asking, Document, Limits, Prediction, Prompt, Usage
 
 # Building a pipeline is cheap: the engine, the resolver and what reads answers are loaded when they first work.
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from llmlabel.pipeline.redaction import Redactor
     from llmlabel.pipeline.result import RunResult
     from llmlabel.pipeline.run import Run
+    from llmlabel.pipeline.telemetry import Telemetry
 
 Documents = Iterable[object] | AsyncIterable[object]
 Price = Callable[[str | None, Usage], float | None]
@@ -52,6 +52,7 @@ class Pipeline(BatchCalls):
             and a position per character. Spans come back on the original.
         progress: None for a bar in terminals and notebooks, False for none, or a callable that takes a ``Progress``.
         on_event: Called with an ``Event`` for each request sent, answered, retried.
+        telemetry: A ``Telemetry``, which reports each request to OpenTelemetry; default: nothing is reported.
         price: Cost of a usage for a model; by default the tables of ``genai-prices``, if that is installed
             (``llmlabel[prices]``), at the labeler's endpoint.
         publish_stopped: Whether a run that stopped early may still export what it finished.
@@ -73,6 +74,7 @@ class Pipeline(BatchCalls):
         redactor: Redactor | None = None,
         progress: ProgressOption = None,
         on_event: Callable[[Event], None] | None = None,
+        telemetry: Telemetry | None = None,
         price: Price | None = None,
         publish_stopped: bool = False,
     ) -> None:
@@ -80,6 +82,7 @@ class Pipeline(BatchCalls):
         expect("resolver", resolver, OffsetResolver | None)
         expect("asking", asking, Asking)
         expect("limits", limits, Limits)
+        check_telemetry(telemetry)
         self.labeler = labeler
         self.exporters = as_exporters(exporters)
         self._resolver = resolver
@@ -90,6 +93,7 @@ class Pipeline(BatchCalls):
         self.redactor = redactor
         self.progress = progress
         self.on_event = on_event
+        self.telemetry = telemetry
         self.price = price
         self.publish_stopped = publish_stopped
         self._engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()
@@ -115,7 +119,9 @@ class Pipeline(BatchCalls):
         """Return the labels of one text (async)."""
         import asyncio
 
-        given = self._document(document)
+        from llmlabel.pipeline.inputs import one_document
+
+        given = one_document(document)
         loop = asyncio.get_running_loop()
         engine = self._engines.get(loop)
         if engine is None:
@@ -184,9 +190,10 @@ class Pipeline(BatchCalls):
 
     def prompts(self, document: str | Document) -> list[Prompt]:
         """Return exactly what would be sent for a document, one prompt per piece and pass; nothing is sent."""
+        from llmlabel.pipeline.inputs import one_document
         from llmlabel.pipeline.plan import prompts_of
 
-        return prompts_of(self.labeler, self.asking, self.redactor, self._document(document))
+        return prompts_of(self.labeler, self.asking, self.redactor, one_document(document))
 
     def estimate(self, documents: Iterable[object]) -> RunPlan:
         """Return how many requests, tokens, seconds and dollars a run would take; nothing is sent or downloaded."""
@@ -245,14 +252,6 @@ class Pipeline(BatchCalls):
         """A hash of all that shapes the labels: labeler, schema, prompt, examples, asking, resolver."""
         return fingerprint_of(self.labeler, self.asking, type(self.resolver))
 
-    def _document(self, document: object) -> Document:
-        from llmlabel.pipeline.inputs import document_from
-
-        found = document_from(document, 0)
-        if isinstance(found, Rejected):
-            raise ConfigurationError(f"label: {found.reason}")
-        return found
-
     def _open_engine(self) -> Engine:
         """Return an engine for one run; whoever asks for it closes it."""
         from llmlabel.pipeline.engines import open_engine
@@ -265,6 +264,7 @@ class Pipeline(BatchCalls):
             price=self.price,
             calibration=self._calibration,
             store_text=self.store_text,
+            telemetry=self.telemetry,
         )
 
     def _labeler(self, engine: Engine, retry: Collection[str]) -> DocumentLabeler:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from llmlabel.chunking import estimate_tokens
 from llmlabel.engine.budget import Price
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.document import Task, prepare, prompt_for
+from llmlabel.pipeline.first import first_requests
 from llmlabel.pipeline.redaction import Redactor
-from llmlabel.pipeline.tokens import ANSWER_BASE, ANSWER_SHARE, Calibration, Count, input_tokens, vocabulary
+from llmlabel.pipeline.tokens import (
+    ANSWER_BASE,
+    ANSWER_SHARE,
+    ESTIMATE,
+    Calibration,
+    estimated,
+    input_tokens,
+    vocabulary,
+)
 from llmlabel.types import Asking, Document, Limits, Prompt, Usage, Value
 
-_BATCH_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
+BATCH_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
 _BATCH_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 _SECONDS = 2.0  # of a request, before one was seen
 _CONCURRENCY = 64  # what an automatic concurrency is taken to reach
@@ -27,7 +35,7 @@ class RunPlan(Value):
         documents: All that were read.
         skipped: Those without text, which are not sent.
         chunks: Texts asked about: one per document, more for one that is cut.
-        requests: Requests of the first round.
+        requests: Requests of the first round; identical texts are asked once.
         input_tokens: Within about 5 % of what is billed if ``tokenizer`` is ``"vocabulary"``; within about 20 % if it
             is ``"estimate"``, nearer once the pipeline had its first answers (``"calibrated"``). The answer schema is
             counted as it is sent; how a provider bills it is not documented.
@@ -76,70 +84,35 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
-@dataclass(slots=True)
-class _Counts:
-    """What was counted so far."""
-
-    documents: int = 0
-    skipped: int = 0
-    chunks: int = 0
-    requests: int = 0
-    tokens: int = 0
-    answers: float = 0.0
-
-
 def prompts_of(labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, document: Document) -> list[Prompt]:
     """Return every request that labelling this document alone would send first (re-asks come on top)."""
-    if not document.text.strip():
-        return []
-    return _prompts(labeler, asking, prepare(document, asking, redactor))
+    alone = asking.model_copy(update={"documents_per_request": 1})
+    return [first.prompt for first in first_requests(labeler, [document], alone, redactor)]
 
 
-def _prompts(labeler: LLMLabeler, asking: Asking, task: Task) -> list[Prompt]:
-    rounds = range(asking.passes * asking.samples)
-    return [_prompt(labeler, task, number, place) for number in rounds for place in range(len(task.chunks))]
+Expect = Callable[[Prompt, Sequence[Document]], Usage]
 
 
-def _prompt(labeler: LLMLabeler, task: Task, number: int, place: int) -> Prompt:
-    chunk = task.chunks[place]
-    piece = task.sent if len(task.chunks) == 1 else task.sent.model_copy(update={"text": chunk.text})
-    return prompt_for(labeler, [piece], number)
+def expectation(model: str, known: Calibration) -> Expect:
+    """Return a function that tells what a request about some texts is expected to take."""
+    counter = vocabulary(model) or ESTIMATE
+    ratio = known.input_ratio(counter) if known else 1.0
+    # What all prompts have in common is counted once.
+    kept = replace(counter, text=lru_cache(maxsize=64)(counter.text))
+    mean = known.output_tokens()
+
+    def expect(prompt: Prompt, asked: Sequence[Document]) -> Usage:
+        answers = mean * len(asked) or sum(ANSWER_BASE + ANSWER_SHARE * estimated(one.text) for one in asked)
+        return Usage(input_tokens=round(ratio * input_tokens(prompt, kept)), output_tokens=round(answers), requests=1)
+
+    return expect
 
 
-def _counted(
-    labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, documents: Iterable[Document], count: Count
-) -> _Counts:
-    found, rounds = _Counts(), asking.passes * asking.samples
-    group: list[Document] = []
-    seen: set[int] = set()
-
-    def flush(packed: Sequence[Document]) -> None:
-        if packed:
-            found.requests += rounds
-            found.tokens += rounds * input_tokens(prompt_for(labeler, packed), count)
-
-    for document in documents:
-        found.documents += 1
-        if not document.text.strip():
-            found.skipped += 1
-            continue
-        task = prepare(document, asking, redactor)
-        found.chunks += len(task.chunks)
-        found.answers += rounds * (ANSWER_BASE * len(task.chunks) + ANSWER_SHARE * estimate_tokens(task.redaction.text))
-        if len(task.chunks) == 1 and asking.documents_per_request > 1:
-            group.append(task.sent)
-            if len(group) == asking.documents_per_request:
-                flush(group)
-                group.clear()
-            continue
-        if (same := hash(task.redaction.text)) in seen:  # identical texts are asked once
-            continue
-        seen.add(same)
-        for prompt in _prompts(labeler, asking, task):
-            found.requests += 1
-            found.tokens += input_tokens(prompt, count)
-    flush(group)
-    return found
+def dearest(expected: Usage) -> Usage:
+    """Return what a request of many may take at most, on average: the input is known well, the answer is guessed."""
+    return expected.model_copy(
+        update={"input_tokens": int(1.1 * expected.input_tokens), "output_tokens": int(1.5 * expected.output_tokens)}
+    )
 
 
 def estimate(
@@ -153,26 +126,23 @@ def estimate(
     price: Price | None = None,
 ) -> RunPlan:
     """Return what labelling these documents would send; nothing is sent and nothing downloaded."""
-    exact = vocabulary(labeler.model)
-    count, known = exact or estimate_tokens, calibration or Calibration()
-    found = _counted(labeler, asking, redactor, documents, count)
-    tokens = round(found.tokens * (known.input_ratio(count) if known else 1.0))
-    asked = found.chunks * asking.passes * asking.samples
-    answers = round(known.output_tokens() * asked if known else found.answers)
-    usage = Usage(input_tokens=tokens, output_tokens=answers, requests=found.requests)
+    known, pieces = calibration or Calibration(), list[int]()
+    expect, usage = expectation(labeler.model, known), Usage()
+    for prompt, asked, _ in first_requests(labeler, documents, asking, redactor, pieces.append):
+        usage = usage + expect(prompt, asked)
     cost = _cost(price, labeler.model, usage)
     host = "." + (urlsplit(labeler.endpoint).hostname or "")
     batched = cost is not None and host.endswith(_BATCH_HOSTS)
     return RunPlan(
-        documents=found.documents,
-        skipped=found.skipped,
-        chunks=found.chunks,
-        requests=found.requests,
-        input_tokens=tokens,
-        output_tokens=answers,
-        tokenizer="vocabulary" if exact else "calibrated" if known else "estimate",
+        documents=len(pieces),
+        skipped=pieces.count(0),
+        chunks=sum(pieces),
+        requests=usage.requests,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        tokenizer="vocabulary" if vocabulary(labeler.model) else "calibrated" if known else "estimate",
         cost=cost,
-        batch_cost=cost * _BATCH_SHARE if cost is not None and batched else None,
+        batch_cost=cost * BATCH_SHARE if cost is not None and batched else None,
         seconds=_seconds(usage, limits, known.seconds() or _SECONDS),
     )
 

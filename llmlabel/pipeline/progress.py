@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,9 +15,16 @@ from llmlabel.types import Outcome, Usage, Value
 
 
 class Progress(Value):
-    """Where a run stands: documents done, how they ended, requests and tokens so far.
+    """Where a run stands: documents done, how they ended, requests, tokens and cost so far.
 
-    ``total`` is None while the input is read lazily and its length unknown.
+    Attributes:
+        done: Documents that are finished.
+        total: All of them; None where the input is read lazily and its length unknown.
+        outcomes: How the finished ones ended.
+        in_flight: Requests sent and not yet answered.
+        rate_limited: Responses with status 429 so far.
+        usage: Tokens, requests and cost of this run so far.
+        seconds: Since the run began.
     """
 
     done: int
@@ -25,6 +33,19 @@ class Progress(Value):
     in_flight: int
     rate_limited: int
     usage: Usage
+    seconds: float = 0.0
+
+    @property
+    def documents_per_second(self) -> float:
+        """The mean pace so far."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at this pace; None where that cannot be told yet."""
+        if self.total is None or not self.done:
+            return None
+        return (self.total - self.done) / self.documents_per_second if self.seconds else None
 
 
 ProgressOption = Callable[[Progress], None] | Literal[False] | None
@@ -37,6 +58,7 @@ class Reporter:
         self.total = total
         self.stats = stats
         self.outcomes: Counter[Outcome] = Counter()
+        self._began = time.monotonic()
         self._callback = option if callable(option) else None
         self._bar = None if option is not None else _bar(total)
 
@@ -46,15 +68,21 @@ class Reporter:
         if self._callback is not None:
             self._callback(self.snapshot())
         if self._bar is not None:
-            lost = self.outcomes.total() - self.outcomes["labeled"]
-            usage = self.stats.usage
-            self._bar.set_postfix(
-                {"lost": lost, "in flight": self.stats.in_flight, "429": self.stats.rate_limited}
-                | {"tokens": usage.input_tokens + usage.output_tokens}
-                | ({"cost": f"{usage.cost:.4f}"} if usage.cost else {}),
-                refresh=False,
-            )
+            self._bar.set_postfix_str(self._facts(self._bar.format_sizeof), refresh=False)
             self._bar.update()
+
+    def _facts(self, short: Callable[[float], str]) -> str:
+        """Return what stands behind the bar, short enough for a narrow terminal."""
+        usage = self.stats.usage
+        lost = self.outcomes.total() - self.outcomes["labeled"]
+        facts = [
+            f"{self.stats.in_flight} in flight",
+            f"{short(usage.input_tokens + usage.output_tokens)} tokens",
+            f"${usage.cost:.3g}" if usage.cost else "",
+            f"{self.stats.rate_limited} × 429" if self.stats.rate_limited else "",
+            f"{lost} lost" if lost else "",
+        ]
+        return ", ".join(filter(None, facts))
 
     def snapshot(self) -> Progress:
         """Return the counts of this moment."""
@@ -65,6 +93,7 @@ class Reporter:
             in_flight=self.stats.in_flight,
             rate_limited=self.stats.rate_limited,
             usage=self.stats.usage,
+            seconds=time.monotonic() - self._began,
         )
 
     def close(self) -> None:
@@ -84,4 +113,4 @@ def _bar(total: int | None) -> Any:
         from tqdm.notebook import tqdm
     else:
         from tqdm.std import tqdm  # type: ignore[assignment]  # the widget's base class
-    return tqdm(total=total, unit=" documents", desc="labelling", dynamic_ncols=True)
+    return tqdm(total=total, unit=" docs", dynamic_ncols=True)

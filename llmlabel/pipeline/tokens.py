@@ -2,67 +2,81 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
+import re
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
 from llmlabel.chunking import estimate_tokens
 from llmlabel.types import Prompt, Usage
 
 Count = Callable[[str], int]
 
-# What chat endpoints add around a message, and what one label costs in an answer: documented estimates, not billing.
-MESSAGE_TOKENS = 4
+# What OpenAI adds around each message and before each answer (its cookbook, "How to count tokens with tiktoken"), and
+# around an answer schema (as its open models render one: https://github.com/openai/harmony, "Structured output").
+MESSAGE_TOKENS = 3
+REQUEST_TOKENS = 3
+SCHEMA_TOKENS = 8
+# What one document and each of its tokens cost in an answer: from recorded answers, not from any documentation.
 ANSWER_SHARE = 0.35
 ANSWER_BASE = 12
 
-# Checked here because tiktoken itself fetches a file anew whose SHA-256 is not the one of its vocabulary.
-_VOCABULARIES = {
-    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
-    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
-}
-_ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
+# estimate_tokens() serves for cutting and so errs upward, most where vocabularies differ most: South and East Asian
+# scripts, by about so many tokens a character; and in JSON, whose brackets and quotes share tokens.
+_WIDE = re.compile("[\u0900-\u1fff\u3000-\ud7a3]")
+_WIDE_EXCESS = 0.2
+
+_VOCABULARIES = (
+    (re.compile(r"(?:chatgpt-4o|gpt-4o|gpt-4\.[15]|gpt-[5-9]|gpt-oss|o[1-9])(?![a-z0-9])"), "o200k_base"),
+    (re.compile(r"gpt-(?:4|3\.5|35)(?![a-z0-9.])"), "cl100k_base"),
+)
 
 
-def vocabulary(model: str) -> Count | None:
-    """Return an exact counter for a model's texts, or None.
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Counts the tokens of texts; of an answer schema, ``schema_share`` of what is counted."""
 
-    It needs ``tiktoken`` and the model's vocabulary in tiktoken's cache (``TIKTOKEN_CACHE_DIR``, or
-    ``data-gym-cache`` in the folder for temporary files), complete: it is never downloaded here.
+    text: Count
+    schema_share: float = 1.0
+
+
+def estimated(text: str) -> int:
+    """Return about how many tokens a text has, too many as often as too few."""
+    return round(estimate_tokens(text) - _WIDE_EXCESS * len(_WIDE.findall(text)))
+
+
+ESTIMATE = Counter(estimated, schema_share=0.6)
+
+
+def vocabulary(model: str) -> Counter | None:
+    """Return an exact counter for a model's texts, or None: unknown model, or ``toktok-rs`` is not installed.
+
+    That package holds the vocabularies itself: nothing is downloaded.
     """
-    try:
-        import tiktoken
-
-        name = tiktoken.encoding_name_for_model(model)
-    except (ImportError, KeyError):
+    name = model.rpartition("/")[2].lower().removeprefix("ft:")
+    encoding = next((encoding for pattern, encoding in _VOCABULARIES if pattern.match(name)), None)
+    if encoding is None:
         return None
-    name = {"o200k_harmony": "o200k_base"}.get(name, name)
-    if name not in _VOCABULARIES or not _cached(name):
-        return None
-    encoding = tiktoken.get_encoding(name)
-    # encode() would refuse a document that spells a special token.
-    return lambda text: len(encoding.encode_ordinary(text))
-
-
-def _cached(name: str) -> bool:
-    found = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
-    if found == "":
-        return False
-    folder = Path(tempfile.gettempdir()) / "data-gym-cache" if found is None else Path(found)
-    path = folder / hashlib.sha1(_ADDRESS.format(name).encode(), usedforsecurity=False).hexdigest()
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == _VOCABULARIES[name]
-    except OSError:
-        return False
+        import toktok
+    except ImportError:
+        return None
+    return Counter(partial(_counted, toktok.batch_count, encoding))
 
 
-def input_tokens(prompt: Prompt, count: Count = estimate_tokens) -> int:
+def _counted(batch_count: Callable[..., list[int]], encoding: str, text: str) -> int:
+    # A special token that a document spells out is text: the API takes and bills it so.
+    return batch_count([text], encoding, threads=1)[0]
+
+
+def input_tokens(prompt: Prompt, counter: Counter = ESTIMATE) -> int:
     """Return the input tokens of one request, its answer schema included."""
-    schema = count(json.dumps(prompt.answer_schema)) if prompt.answer_schema else 0
-    return schema + sum(count(message.content) + MESSAGE_TOKENS for message in prompt.messages)
+    tokens = REQUEST_TOKENS + sum(counter.text(message.content) + MESSAGE_TOKENS for message in prompt.messages)
+    if prompt.answer_schema:
+        schema = json.dumps(prompt.answer_schema, separators=(",", ":"), ensure_ascii=False)
+        tokens += SCHEMA_TOKENS + round(counter.schema_share * counter.text(schema))
+    return tokens
 
 
 class Calibration:
@@ -86,9 +100,9 @@ class Calibration:
     def __bool__(self) -> bool:
         return bool(self._answers)
 
-    def input_ratio(self, count: Count) -> float:
+    def input_ratio(self, counter: Counter) -> float:
         """Return billed by counted input tokens; 1 before the first answer."""
-        counted = sum(input_tokens(prompt, count) for prompt, _, _ in self._answers)
+        counted = sum(input_tokens(prompt, counter) for prompt, _, _ in self._answers)
         return sum(usage.input_tokens for _, usage, _ in self._answers) / counted if counted else 1.0
 
     def output_tokens(self) -> float:

@@ -10,13 +10,24 @@ from typing import Any
 
 import pytest
 
-from llmlabel import Asking, AzureOpenAILabeler, ConfigurationError, Document, LabelSchema, OpenAILabeler, Pipeline
+from llmlabel import (
+    Asking,
+    AzureOpenAILabeler,
+    ConfigurationError,
+    Document,
+    LabelerError,
+    LabelSchema,
+    Limits,
+    OpenAILabeler,
+    Pipeline,
+)
 from llmlabel.engine.batch import BatchLimits
 from llmlabel.engine.batch_store import BatchStore
 from llmlabel.engine.runs import purge_runs
 from llmlabel.labelers.openai_batch import OpenAIBatch
 from tests.pipeline.conftest import SCHEMA, Writer
 from tests.servers.openai_batch_server import BatchServer, line_text
+from tests.servers.openai_server import refusal
 
 DOCUMENTS = [Document(id=f"../{n}", text=f"Ann{n} is here\u2028now") for n in range(6)]
 
@@ -114,9 +125,11 @@ class SmallFiles(OpenAIBatch):
 class SmallFilesLabeler(OpenAILabeler):
     """A labeler whose provider takes small files only."""
 
+    kind = SmallFiles
+
     def batch_backend(self) -> OpenAIBatch:
         made = super().batch_backend()
-        made.__class__ = SmallFiles
+        made.__class__ = self.kind
         return made
 
 
@@ -131,6 +144,27 @@ def test_a_run_is_split_into_as_many_files_as_the_limits_ask_for(made):
 
     assert [4, 2] == [len(content.splitlines()) for content in made.server.uploads]
     assert ({"labeled": 6}, 0) == (result.outcomes, made.server.asked_online)
+
+
+class SmallBytes(OpenAIBatch):
+    """Jobs of at most five thousand bytes."""
+
+    limits = BatchLimits(max_bytes=5_000)
+
+
+def test_a_run_is_split_by_size_too(made):
+    """
+    No file is larger than the limit; a line that fits into none is asked online.
+    """
+    labeler = SmallFilesLabeler(SCHEMA, model="gpt-test", api_key="sk-test", base_url=made.server.url)
+    labeler.kind = SmallBytes
+    documents = [*DOCUMENTS, Document(id="long", text="Ann6 " + "is here, and has much to say. " * 200)]
+    with Pipeline(labeler, journal=made.journal, progress=False) as pipeline:
+        result = pipeline.collect(pipeline.submit(documents), poll_seconds=0)
+
+    assert 1 < len(made.server.uploads)
+    assert 5_000 >= max(map(len, made.server.uploads))
+    assert ({"labeled": 7}, 1) == (result.outcomes, made.server.asked_online)
 
 
 REFUSED = {"response": {"status_code": 500, "body": {"error": {"message": "failed"}}}, "error": None}
@@ -243,6 +277,79 @@ def test_the_unanswered_rest_of_a_run_moves_to_a_batch(made):
 
     assert (2, 4) == (len(made.server.uploads[0].splitlines()), made.server.asked_online)
     assert {"labeled": 6} == result.outcomes
+
+
+def test_what_a_job_left_can_be_submitted_again(made):
+    """
+    After collect(online=False) a second batch holds the unanswered line alone.
+    """
+    made.server.answer_line = lambda line: EXPIRED if "Ann2" in line_text(line) else answer(line)
+    with made.pipeline() as pipeline:
+        pipeline.collect(pipeline.submit(DOCUMENTS), poll_seconds=0, online=False)
+        made.server.answer_line = answer
+        result = pipeline.collect(pipeline.submit(DOCUMENTS), poll_seconds=0, online=False)
+
+    assert [6, 1] == [len(content.splitlines()) for content in made.server.uploads]
+    assert ({"labeled": 6}, 0) == (result.outcomes, made.server.asked_online)
+
+
+def test_what_stands_in_an_open_job_is_not_submitted_twice(made):
+    """
+    A program that is started again by mistake is told which run to collect, and pays nothing.
+    """
+    with made.pipeline() as pipeline:
+        run = pipeline.submit(DOCUMENTS)
+        with pytest.raises(ConfigurationError, match=rf"6 of these requests .* collect\({run}\) first"):
+            pipeline.submit(DOCUMENTS)
+
+    assert 1 == len(made.server.jobs)
+
+
+def test_a_job_that_was_refused_can_be_submitted_again(made):
+    """
+    Nothing of it is open at the provider: the second try is not held up by the first.
+    """
+    made.server.queue.append(refusal(400, "no batch today"))
+    with made.pipeline() as pipeline:
+        with pytest.raises(LabelerError, match="refused the request"):
+            pipeline.submit(DOCUMENTS)
+        result = pipeline.collect(pipeline.submit(DOCUMENTS), poll_seconds=0)
+
+    assert ({"labeled": 6}, 0) == (result.outcomes, made.server.asked_online)
+
+
+def test_max_cost_holds_for_a_batch(made, caplog):
+    """
+    Only as much is submitted as fits under the cap; what then is left of it is used online, and the cap not passed.
+    """
+    documents = [Document(id=f"d{n}", text=f"Ann{n % 10} is here, {n}") for n in range(40)]
+    with made.pipeline(limits=Limits(max_cost=9.0)) as pipeline:
+        run = pipeline.submit(documents)
+        result = pipeline.collect(run, poll_seconds=0)
+    submitted = len(made.server.uploads[0].splitlines())
+
+    assert f"{submitted} of 40 requests are submitted; max_cost=9.0" in caplog.text
+    assert {"labeled", "over_budget"} == result.outcomes.keys()
+    assert 0 < submitted <= result.outcomes["labeled"]
+    assert 6.0 <= result.usage.cost <= 9.0
+
+
+@pytest.mark.parametrize(
+    ("limits", "price", "why"),
+    [
+        (Limits(max_cost=0.001), price, "nothing was submitted: max_cost=0.001"),
+        (Limits(max_total_tokens=20), price, "nothing was submitted: max_total_tokens=20"),
+        (Limits(max_cost=5), lambda model, usage: None, "the price of model 'gpt-test' is not known"),
+    ],
+)
+def test_a_cap_that_cannot_be_kept_refuses_the_batch(made, limits, price, why):
+    """
+    Not one request fits, or the price is unknown: an error before anything is uploaded.
+    """
+    with made.pipeline(limits=limits, price=price) as pipeline, pytest.raises(ConfigurationError, match=why):
+        pipeline.submit(DOCUMENTS)
+
+    assert [] == made.server.uploads
 
 
 def test_a_redacted_run_keeps_no_original_and_asks_for_the_documents_again(made):

@@ -52,6 +52,22 @@ def test_documents_share_a_request():
     assert [f"Ann{n}" for n in range(6)] == [p.entities[0].text for p in result.predictions]
 
 
+@pytest.mark.parametrize("per_request", [2, 3, 8])
+def test_identical_texts_are_asked_once(per_request):
+    """
+    In one group or in several that are asked side by side, a text stands in one request; who shares it pays nothing.
+    """
+    documents = [Document(id=f"d{n}", text=f"Ann{n % 3} is here") for n in range(12)]
+    labeler = Writer(packed_answer)
+    asking = Asking(documents_per_request=per_request)
+    result = Pipeline(labeler, asking=asking, progress=False).run(documents)
+    asked = "".join(prompt.messages[-1].content for prompt in labeler.prompts)
+
+    assert [1, 1, 1] == [asked.count(f"Ann{n} is here") for n in range(3)]
+    assert [f"Ann{n % 3}" for n in range(12)] == [p.entities[0].text for p in result.predictions]
+    assert result.usage.input_tokens == sum(p.usage.input_tokens for p in result.predictions[:3])
+
+
 def test_an_answer_that_misses_a_document_falls_back_to_single_requests():
     """
     Nothing of a mixed-up answer is trusted.
