@@ -61,14 +61,11 @@ def requests_of(
         tasks = [prepare(d, asking, pipeline.redactor) for _, d in group if d.text.strip()]
         tasks = [task for task in tasks if task.redaction.text.strip()]
         short = [task.sent for task in tasks if len(task.chunks) == 1]
-        pieces = [
-            task.sent.model_copy(update={"text": chunk.text})
-            for task in tasks
-            if len(task.chunks) > 1
-            for chunk in task.chunks
-        ]
+        long = [(task, chunk) for task in tasks if len(task.chunks) > 1 for chunk in task.chunks]
         for number in rounds:
-            alone = [prompt_for(labeler, [one], number) for one in [*pieces, *(short if len(short) == 1 else ())]]
+            alone = [task.prompt(labeler, chunk, number) for task, chunk in long]
+            if len(short) == 1:
+                alone.append(prompt_for(labeler, short, number))
             yield from ((key(prompt), Request(prompt, {})) for prompt in alone)
             if len(short) > 1:
                 parts = {one.id: key(prompt_for(labeler, [one], number)) for one in short}

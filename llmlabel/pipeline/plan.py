@@ -97,13 +97,7 @@ def prompts_of(labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, d
 
 def _prompts(labeler: LLMLabeler, asking: Asking, task: Task) -> list[Prompt]:
     rounds = range(asking.passes * asking.samples)
-    return [_prompt(labeler, task, number, place) for number in rounds for place in range(len(task.chunks))]
-
-
-def _prompt(labeler: LLMLabeler, task: Task, number: int, place: int) -> Prompt:
-    chunk = task.chunks[place]
-    piece = task.sent if len(task.chunks) == 1 else task.sent.model_copy(update={"text": chunk.text})
-    return prompt_for(labeler, [piece], number)
+    return [task.prompt(labeler, chunk, number) for number in rounds for chunk in task.chunks]
 
 
 def _counted(
