@@ -281,13 +281,17 @@ class MentionRelation(Value):
     label: str
 
 
+ItemKind = Literal["item", "relation", "class", "text", "attribute", "copy"]
+
+
 class Discarded(Value):
     """One item of an answer that was not taken, and the one reason why.
 
     ``kind`` is what the item was meant to be (``item`` if that cannot be told); ``value`` repeats it, shortened.
+    ``copy`` is no item: it tells where the text that an inline answer repeats differs from the document.
     """
 
-    kind: Literal["item", "relation", "class", "text", "attribute"]
+    kind: ItemKind
     value: str
     reason: str
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from llmlabel.pipeline.questions import Kind, Questions, closed
+from llmlabel.pipeline.questions import Questions, closed
 from llmlabel.pipeline.reading import Reading, shifted, short
 from llmlabel.schema import LabelSchema
 from llmlabel.types import (
     ClassLabel,
     Discarded,
     Entity,
+    ItemKind,
     Mention,
     MentionRelation,
     Placement,
@@ -259,7 +260,7 @@ class Assembler:
     def _said(self, head: Key, tail: Key, label: str) -> str:
         return f"{label}: {self.text[slice(*head[:2])]} → {self.text[slice(*tail[:2])]}"
 
-    def _discard(self, kind: Kind, value: str, reason: str) -> None:
+    def _discard(self, kind: ItemKind, value: str, reason: str) -> None:
         self.labels.discarded.append(Discarded(kind=kind, value=short(value), reason=reason))
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from llmlabel.chunking import Chunk, around, cut, estimate_tokens
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.asking import Asker, Place
+from llmlabel.pipeline.asking import Asker
 from llmlabel.pipeline.assemble import Assembler, Labels
+from llmlabel.pipeline.marks import at_marks
 from llmlabel.pipeline.reading import Reading, scored
 from llmlabel.pipeline.redaction import Redaction, Redactor, redact
 from llmlabel.resolvers.base import OffsetResolver
@@ -109,14 +110,12 @@ class DocumentLabeler:
         reading, parsed = await self.asker.read(prompt, [piece], fresh=fresh)
         reading.turn, reading.sample = divmod(number, self.asking.samples)
         reading.length = len(chunk.text) if len(task.chunks) > 1 else None
-        return self.placed(
-            reading, parsed.get(piece.id, ParsedAnswer()), self.resolver.prepare(piece.text), chunk.start
-        )
+        return self.placed(reading, parsed.get(piece.id, ParsedAnswer()), piece.text, chunk.start)
 
-    def placed(self, reading: Reading, parsed: ParsedAnswer, place: Place, offset: int = 0) -> Reading:
-        """Fill a reading with what was parsed and where its mentions stand."""
+    def placed(self, reading: Reading, parsed: ParsedAnswer, text: str, offset: int = 0) -> Reading:
+        """Fill a reading with what was parsed and where its mentions stand in the text that was asked about."""
         reading.parsed, reading.offset = self.asker.named(parsed), offset
-        reading.placements = self.asker.place(reading.parsed, place)
+        reading.placements = at_marks(text, self.asker.place(reading.parsed, self.resolver.prepare(text)))
         if reading.completion is not None:
             from llmlabel.quality.scores import mention_scores
 

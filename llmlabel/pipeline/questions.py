@@ -15,14 +15,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from llmlabel.pipeline.reading import Reading
 from llmlabel.schema import Classification, LabelSchema
-from llmlabel.types import ClassLabel
+from llmlabel.types import ClassLabel, ItemKind
 
-Kind = Literal["item", "relation", "class", "text", "attribute"]
-Discard = Callable[[Kind, str, str], None]
+Discard = Callable[[ItemKind, str, str], None]
 """Enters an item into the ledger: its kind, what it was, and why it was not taken."""
 Chosen = tuple[ClassLabel, ...]
 
@@ -110,7 +108,7 @@ def _of_sample(part: Classification, pieces: Sequence[Chosen]) -> list[str]:
     return list(votes) if part.multi_label else [max(votes, key=lambda label: votes[label])]
 
 
-def closed(part: Classification, chosen: Chosen, kind: Kind, discard: Discard) -> Chosen:
+def closed(part: Classification, chosen: Chosen, kind: ItemKind, discard: Discard) -> Chosen:
     """Return the labels that the schema has; several for a single-label question are no answer."""
     kept: dict[str, ClassLabel] = {}
     for item in chosen:

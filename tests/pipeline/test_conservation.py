@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 from llmlabel import (
     Asking,
     Classification,
+    Document,
     Label,
     LabelSchema,
     Pipeline,
     Prediction,
+    Prompt,
+    PromptTemplate,
     RelationLabel,
 )
 from llmlabel.testing import ScriptedLabeler
@@ -35,6 +39,7 @@ TEXT = (
     "Ann and Ann met Bob at Acme.\r\n\r\nBob works for Acme Corp in Acmetown.\n\n"
     "Ann Lee, Bob Ray and Zoë saw the Acme Corp office. Then Ann left. Bob stayed with Acme."
 )
+DATA = re.compile(r"<document-([0-9a-f]{8})>\n(.*)\n</document-\1>", re.DOTALL)
 SURFACES = ["Ann", "ANN", "Bob", "Acme", "Acme Corp", "Ann Lee", "Zoe", "nobody", " ", "Acme Corp office", "met Bob at"]
 
 surfaces = st.sampled_from(SURFACES)
@@ -97,7 +102,7 @@ def _items(entities: list[Any]) -> int:
 
 def accounted(prediction: Prediction) -> Counter[str]:
     """How many items the prediction and its ledger account for, by kind."""
-    found: Counter[str] = Counter(item.kind for item in prediction.discarded if item.kind != "attribute")
+    found: Counter[str] = Counter(item.kind for item in prediction.discarded if item.kind not in {"attribute", "copy"})
     found["item"] += len(prediction.placements)
     found["relation"] += len(prediction.relations)
     found["class"] += sum(map(len, prediction.classes.values()))
@@ -105,18 +110,85 @@ def accounted(prediction: Prediction) -> Counter[str]:
     return found
 
 
+def checked(labeler: ScriptedLabeler, asking: Asking, count: Counter[str], texts: tuple[str, ...] = (TEXT,)) -> None:
+    """Label the texts and compare what was returned with what is accounted for."""
+    asking = asking.model_copy(update={"max_reasks": 0})
+    with Pipeline(labeler, asking=asking, progress=False) as pipeline:
+        result = pipeline.run(Document(id=str(number), text=text) for number, text in enumerate(texts))
+
+    for one in result.predictions:
+        assert sum(1 + len(p.repeats) for p in one.placements if p.placed) == len(one.entities)
+        assert all(one.document.text[e.start : e.end] == e.text for e in one.entities)
+    if all(one.outcome == "labeled" for one in result.predictions):
+        assert +count == +sum((accounted(one) for one in result.predictions), Counter())
+
+
 @given(st.lists(sections, min_size=1, max_size=6), askings)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_item_of_json_answers_is_accounted_for(answers, asking):
     """
-    Chunks, passes, samples; unknown labels, absent words, broken items: the counts of each kind add up.
+    Pieces, passes, samples; unknown labels, absent words, broken items: the counts of each kind add up.
     """
     returned = Returned(cycle(answers))
-    with Pipeline(
-        ScriptedLabeler(SCHEMA, returned), asking=asking.model_copy(update={"max_reasks": 0}), progress=False
-    ) as pipeline:
-        prediction = pipeline.label(TEXT)
+    checked(ScriptedLabeler(SCHEMA, returned), asking, returned.count)
 
-    if prediction.outcome == "labeled":
-        assert +returned.count == +accounted(prediction)
-    assert sum(1 + len(p.repeats) for p in prediction.placements if p.placed) == len(prediction.entities)
+
+@given(st.lists(sections, min_size=1, max_size=6), st.integers(2, 4), st.integers(1, 2), st.integers(1, 2))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_item_of_packed_answers_is_accounted_for(answers, size, passes, samples):
+    """
+    The same where one answer speaks of several documents.
+    """
+    readable = {"text": "Ann", "label": "PER"}  # a section of which nothing can be read is asked for again
+    returned = Returned(cycle([{**one, "entities": [readable, *one["entities"]]} for one in answers]))
+
+    def answer(prompt: Prompt) -> str:
+        alone = returned(prompt) if len(prompt.document_ids) == 1 else ""
+        numbers = range(1, len(prompt.document_ids) + 1)
+        return alone or json.dumps({"documents": [{"id": str(n), **json.loads(returned(prompt))} for n in numbers]})
+
+    asking = Asking(documents_per_request=size, passes=passes, samples=samples)
+    checked(ScriptedLabeler(SCHEMA, answer), asking, returned.count, (TEXT, "Ann met Bob.", "Acme and Acme Corp."))
+
+
+tables = st.dictionaries(labels.filter(bool), st.lists(surfaces | st.sampled_from([None, 7, {"x": 1}]), max_size=5))
+
+
+@given(st.lists(tables, min_size=1, max_size=6), askings)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_surface_of_by_label_answers_is_accounted_for(answers, asking):
+    """
+    The same for tables of labels and surfaces.
+    """
+    given_answers, count = cycle(answers), Counter[str]()
+
+    def answer(prompt: Prompt) -> str:
+        table = next(given_answers)
+        count["item"] += sum(item is not None for items in table.values() for item in items)
+        return json.dumps({"entities": table, "relations": [], "classes": {}, "texts": {}})
+
+    labeler = ScriptedLabeler(SCHEMA, answer, prompt=PromptTemplate(answer_format="by_label"))
+    checked(labeler, asking, count)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["PER", "ORG", "per", "LOC", ""])), max_size=8), askings)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_mark_of_inline_answers_is_accounted_for(marks, asking):
+    """
+    The same for marks: each is a mention, or told with its reason; the report on the copy is no item.
+    """
+    schema, count = LabelSchema(entities=["PER", "ORG"]), Counter[str]()
+
+    def answer(prompt: Prompt) -> str:
+        asked = DATA.search(prompt.messages[-1].content)
+        assert asked
+        words = re.split(r"(\s+)", asked[2])
+        for number, label in marks:
+            place = 2 * number
+            if place < len(words) and words[place] and "|" not in words[place]:
+                words[place] = f"[[{words[place]}|{label}]]"
+                count["item"] += 1
+        return "".join(words)
+
+    labeler = ScriptedLabeler(schema, answer, prompt=PromptTemplate(answer_format="inline"))
+    checked(labeler, asking, count)
