@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 
 from llmlabel.errors import ConfigurationError
 
@@ -34,18 +34,30 @@ _COUNTERS = tuple((re.compile(pattern + "+"), weight) for pattern, weight in _WE
 _OTHER_WEIGHT = 2.0
 _WIDEST = 12  # characters that one token of running text has at most
 
-# Where to cut, the best first: behind a paragraph, a line, a sentence, a clause, a word.
-_ABBREVIATION = r"(?<!\b[A-Z]\.)(?<!\b[DMJS][rst]\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bvs\.)"
+# Signs that end a sentence wherever they stand (Unicode's Sentence_Terminal beyond ASCII, Khmer, Tibetan).
+_STOPS = (
+    "\u0589\u061d-\u061f\u06d4\u0700-\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965\u0f0d\u0f0e\u104a\u104b\u1362\u1367"
+    "\u1368\u166e\u1735\u1736\u17d4\u17d5\u1803\u1809\u1944\u1945\u1aa8-\u1aab\u1b5a\u1b5b\u1b5e\u1b5f\u1c3b\u1c3c\u1c7e\u1c7f"
+    "\u203c\u203d\u2047-\u2049\u2e2e\u2e3c\u3002\ua4ff\ua60e\ua60f\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9"
+    "\uaa5d-\uaa5f\uaaf0\uaaf1\uabeb\ufe52\ufe56\ufe57\uff01\uff0e\uff1f\uff61"
+)
+_QUOTES = "\"'\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300d\u300f\u3011\uff02\uff07\uff09\uff3d\uff5d)\\]}"
+_LOWER = "".join(chr(code) for code in range(0x590) if chr(code).islower())
+_ABBREVIATION = r"(?<!\b\w\.)(?<!\b\d\d\.)(?<!\b[DMJSN][rsto]\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bvs\.)"
+# Where to cut, the best first: behind a paragraph, a sentence, a line, what may be a sentence, a clause, a word. Lines
+# come after sentences because prose is often broken into lines of equal length.
 _BORDERS = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?:\r?\n[ \t]*){2,}",
+        rf"[.!?\u2026]+{_ABBREVIATION}[{_QUOTES}]*\s+(?:[.!?\u2026{_QUOTES}]++\s+)*+(?![{_LOWER}])|[{_STOPS}]+[{_QUOTES}]*\s*",
         r"[\r\n\u2028\u2029]+",
-        rf"[.!?\u2026]+{_ABBREVIATION}[\"'”’»)\]]*\s+|[。！？｡؟۔।॥]+[」』”’）]*\s*",
-        r"[,;:—]\s+|[、，；：؛،]\s*",
+        rf"[.!?\u2026]+[{_QUOTES}]*\s+",
+        r"[,;:—]\s+|[、，；：؛،\u055d\u1363-\u1366]\s*",
         r"\s+",
     )
 )
+_VIRAMA = 9  # combining class of the signs that join two consonants into one character
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Chunk:
         start: First character, context included.
         end: Behind the last character.
         text: What stands there.
-        context: How many characters at the beginning repeat the end of the piece before: to read, not to label.
+        context: How many characters at the beginning repeat the end of the piece before.
     """
 
     start: int
@@ -92,13 +104,13 @@ def cut(
 ) -> list[Chunk]:
     """Return a text in pieces of at most ``max_tokens``; joined without their context they are the text.
 
-    Cuts are made behind paragraphs, else lines, sentences, clauses, words, and only in an endless word inside it, never
+    Cuts are made behind paragraphs, else sentences, lines, clauses, words, and only in an endless word inside it, never
     inside a character that is shown as one (an accent, an emoji with its modifiers, CRLF).
 
     Args:
         text: The document; a text that fits comes back as one piece, an empty one too.
         max_tokens: Most tokens of a piece, context included.
-        overlap_tokens: Most tokens of the piece before that are repeated as context.
+        overlap_tokens: Most tokens of the piece before that are repeated, so that what a border cut is seen whole.
         count: How many tokens a text has.
 
     Raises:
@@ -133,11 +145,13 @@ def _pieces(text: str, limit: int, count: Callable[[str], int], level: int) -> l
     size = 0
     for part in parts:
         tokens = count(part)
-        if run and size + tokens > limit:
+        if run and size + tokens > limit and (tokens <= limit or 2 * size > limit):
             joined.append("".join(run))
             run, size = [], 0
-        if tokens > limit:
-            joined += _pieces(part, limit, count, level + 1)
+        if tokens > limit:  # a short run before it, and what is left of it, go with their neighbours
+            *full, last = _pieces("".join([*run, part]), limit, count, level + 1)
+            joined += full
+            run, size = [last], count(last)
             continue
         run.append(part)
         size += tokens
@@ -147,37 +161,83 @@ def _pieces(text: str, limit: int, count: Callable[[str], int], level: int) -> l
 def _behind(border: re.Pattern[str], text: str) -> Iterator[str]:
     start = 0
     for match in border.finditer(text):
-        if match.end() < len(text):
+        if match.end() < len(text) and is_cluster_border(text, match.end()):
             yield text[start : match.end()]
             start = match.end()
     yield text[start:]
 
 
 def _clusters(text: str, limit: int, count: Callable[[str], int]) -> list[str]:
-    """Cut where no other border is: by halves, so that the tokens are counted a few times only."""
-    if count(text) <= limit:
-        return [text]
-    middle = len(text) // 2
-    borders = (at for step in range(len(text)) for at in (middle - step, middle + step) if 0 < at < len(text))
-    at = next((at for at in borders if is_cluster_border(text, at)), None)
-    if at is None:
-        return [text]
-    return _clusters(text[:at], limit, count) + _clusters(text[at:], limit, count)
+    """Cut where no other border is; how long a piece may be is told by the tokens of the one before."""
+    pieces: list[str] = []
+    start, tokens, size = 0, count(text), len(text)
+    while start < len(text):
+        size = max(1, size * limit // max(1, tokens))
+        end = _cluster_end(text, start, size)
+        while (tokens := count(text[start:end])) > limit and size > 1:
+            size = max(1, min(size * limit // tokens, size * 9 // 10))
+            end = _cluster_end(text, start, size)
+        pieces.append(text[start:end])
+        start, size = end, end - start
+    return pieces
+
+
+def _cluster_end(text: str, start: int, size: int) -> int:
+    """Return the last place to cut within ``size`` characters from ``start`` on, or the first one behind them."""
+    if start + size >= len(text):
+        return len(text)
+    places = chain(range(start + size, start, -1), range(start + size + 1, len(text)))
+    return next((at for at in places if is_cluster_border(text, at)), len(text))
 
 
 def is_cluster_border(text: str, position: int) -> bool:
-    """Return whether a text may be cut here without cutting a character as it is shown (after UAX #29)."""
+    """Return whether a text may be cut here without cutting a character as it is shown.
+
+    Never between what UAX #29 keeps together; it may say no where UAX #29 allows a cut (after a control character).
+    """
     before, after = text[position - 1], text[position]
-    if before == "\r" and after == "\n":
-        return False
-    if before == "\u200d" or after in "\u200c\u200d" or unicodedata.category(after)[0] == "M":
-        return False
-    if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":
+    if after.isascii() and before.isascii():
+        return not (before == "\r" and after == "\n")
+    if before == "\u200d" or _extends(after) or _PREPENDED.match(before):
         return False
     if "\U0001f1e6" <= before <= "\U0001f1ff" and "\U0001f1e6" <= after <= "\U0001f1ff":
         flags = re.search("[\U0001f1e6-\U0001f1ff]+$", text[max(0, position - 64) : position])
         return flags is None or len(flags.group()) % 2 == 0
-    return not ("\u1100" <= before <= "\u11ff" and "\u1160" <= after <= "\u11ff")
+    if _HANGUL.match(before) and (_TRAILING.match(after) or (_LEADING.match(before) and _HANGUL.match(after))):
+        return False
+    return not (_extends(before) and after.isalpha() and _joins(text, position))
+
+
+# Marks by another category: joiners, halfwidth and Thai and Lao signs, skin tones, tags.
+_EXTENDING = re.compile("[\u200c\u200d\u0e33\u0eb3\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+_PREPENDED = re.compile(
+    "[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3\U0001193f\U00011941"
+    "\U00011a3a\U00011a84-\U00011a89\U00011d46\U00011f02]"
+)
+_HANGUL = re.compile("[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb\uac00-\ud7a3]")
+_LEADING = re.compile("[\u1100-\u115f\ua960-\ua97c]")
+_TRAILING = re.compile("[\u1160-\u11ff\ud7b0-\ud7fb]")
+
+
+def _extends(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or _EXTENDING.match(character) is not None
+
+
+def _joins(text: str, position: int) -> bool:
+    """Whether the marks before a letter hold a virama: an Indic conjunct is shown as one character."""
+    for at in range(position - 1, max(-1, position - 64), -1):
+        if not _extends(text[at]):
+            return False
+        if unicodedata.combining(text[at]) == _VIRAMA:
+            return True
+    return True
+
+
+def around(text: str, chunk: Chunk, tokens: int, count: Callable[[str], int] = estimate_tokens) -> tuple[str, str]:
+    """Return what stands before and after a piece, in whole words and at most ``tokens`` tokens on each side."""
+    before = text[max(0, chunk.start - _WIDEST * tokens) : chunk.start]
+    after = text[chunk.end : chunk.end + _WIDEST * tokens]
+    return before[len(before) - _context(before, tokens, count) :], after[: _fitting(after, tokens, count)]
 
 
 def _context(before: str, limit: int, count: Callable[[str], int]) -> int:
@@ -191,3 +251,16 @@ def _context(before: str, limit: int, count: Callable[[str], int]) -> int:
     ends = [at for at in range(max(1, len(before) - limit), len(before)) if is_cluster_border(before, at)]
     fitting = bisect_left(ends, True, key=lambda start: count(before[start:]) <= limit)
     return len(before) - ends[fitting] if fitting < len(ends) else 0
+
+
+def _fitting(after: str, limit: int, count: Callable[[str], int]) -> int:
+    """Return how many characters at the beginning of ``after`` fit into the limit, to the end of a word."""
+    if limit == 0 or not after:
+        return 0
+    ends = [*(match.start() for match in _BORDERS[-1].finditer(after) if match.start()), len(after)]
+    fitting = bisect_right(ends, limit, key=lambda end: count(after[:end])) - 1
+    if fitting >= 0:
+        return ends[fitting]
+    ends = [at for at in range(1, min(limit + 1, len(after))) if is_cluster_border(after, at)]
+    fitting = bisect_right(ends, limit, key=lambda end: count(after[:end])) - 1
+    return ends[fitting] if fitting >= 0 else 0

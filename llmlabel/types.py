@@ -281,13 +281,17 @@ class MentionRelation(Value):
     label: str
 
 
+ItemKind = Literal["item", "relation", "class", "text", "attribute", "copy"]
+
+
 class Discarded(Value):
     """One item of an answer that was not taken, and the one reason why.
 
     ``kind`` is what the item was meant to be (``item`` if that cannot be told); ``value`` repeats it, shortened.
+    ``copy`` is no item: it tells where the text that an inline answer repeats differs from the document.
     """
 
-    kind: Literal["item", "relation", "class", "text", "attribute"]
+    kind: ItemKind
     value: str
     reason: str
 
@@ -455,15 +459,17 @@ class Rejected(Value):
 class Asking(Value):
     """How a document is asked about.
 
-    ``documents_per_request`` packs short documents, ``max_document_tokens`` cuts long ones (``overlap_tokens`` shared
-    by neighbours), ``passes`` repeats for recall, ``samples`` for votes, ``max_reasks`` bounds asking again after an
-    unusable answer. ``near_labels="map"`` takes a near-miss label name (``Person`` for ``PERSON``) for the label; by
-    default it goes to the ledger as ``unknown_label``.
+    ``documents_per_request`` packs short documents, ``max_document_tokens`` cuts long ones (neighbours share
+    ``overlap_tokens``; ``context_tokens`` on each side are shown beside a piece, not to be labelled), ``passes``
+    repeats for recall, ``samples`` for votes, ``max_reasks`` bounds asking again after an unusable answer.
+    ``near_labels="map"`` takes a near-miss label name (``Person`` for ``PERSON``) for the label; by default it goes to
+    the ledger as ``unknown_label``.
     """
 
     documents_per_request: int = Field(default=1, ge=1)
     max_document_tokens: int | None = Field(default=None, ge=16)
     overlap_tokens: int = Field(default=0, ge=0)
+    context_tokens: int = Field(default=0, ge=0)
     passes: int = Field(default=1, ge=1)
     samples: int = Field(default=1, ge=1)
     max_reasks: int = Field(default=2, ge=0)

@@ -204,7 +204,10 @@ def placement_values(draw):
 placements = placement_values()
 mention_relations = st.builds(MentionRelation, head=st.integers(0, 9), tail=st.integers(0, 9), label=names)
 discarded = st.builds(
-    Discarded, kind=st.sampled_from(["item", "relation", "class", "text", "attribute"]), value=texts, reason=texts
+    Discarded,
+    kind=st.sampled_from(["item", "relation", "class", "text", "attribute", "copy"]),
+    value=texts,
+    reason=texts,
 )
 parsed_answers = st.builds(
     ParsedAnswer,

@@ -638,7 +638,7 @@ def test_markers_stand_in_no_text(text: str):
     """
     markers = markers_for(text)
     spans = [(n, n + 1, "T") for n in range(len(text))]
-    plain, found, stray, unclosed = unmark(mark(text, spans, markers), markers, numbered=False)
+    plain, found, stray, unclosed = unmark(mark(text, spans, markers), text, numbered=False)
 
     assert (text, spans, [], []) == (plain, [(m.start, m.end, m.tag) for m in found], stray, unclosed)
 

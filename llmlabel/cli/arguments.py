@@ -84,6 +84,13 @@ MaxTokens = Annotated[
     int | None, typer.Option("--max-document-tokens", min=16, metavar="N", help="Cut longer documents into pieces.")
 ]
 Overlap = Annotated[int, typer.Option("--overlap-tokens", min=0, metavar="N", help="What neighbouring pieces share.")]
+Context = Annotated[
+    int, typer.Option("--context-tokens", min=0, metavar="N", help="What is shown around a piece, not to be labelled.")
+]
+NearLabels = Annotated[
+    Literal["ledger", "map"],
+    typer.Option("--near-labels", help="A near-miss label name: report it as unknown, or take it for the label."),
+]
 Passes = Annotated[int, typer.Option(min=1, metavar="N", help="Ask N times and take what any pass finds.")]
 Journal = Annotated[
     Path | None,

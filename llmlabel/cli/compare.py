@@ -24,7 +24,7 @@ from llmlabel.types import Asking, LabeledDocument, Limits
 from llmlabel.workflows.compare import check_variants, compare_runs
 from llmlabel.workflows.comparison import COST, QUALITY, Comparison
 
-_ASKING = ("documents_per_request", "max_document_tokens", "overlap_tokens", "passes", "samples", "max_reasks")
+_ASKING = tuple(Asking.model_fields)
 _OTHER = ("model", "format", "reasons", "examples", "prompt")
 _BOOL = TypeAdapter(bool)
 _NAME = re.compile(r"\w[\w.-]*")

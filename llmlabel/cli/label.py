@@ -39,7 +39,9 @@ def label(
     documents_per_request: arg.PerRequest = 1,
     max_document_tokens: arg.MaxTokens = None,
     overlap_tokens: arg.Overlap = 0,
+    context_tokens: arg.Context = 0,
     passes: arg.Passes = 1,
+    near_labels: arg.NearLabels = "ledger",
     max_concurrency: arg.Concurrency = None,
     requests_per_minute: arg.RequestPace = None,
     tokens_per_minute: arg.TokenPace = None,
@@ -62,7 +64,9 @@ def label(
         documents_per_request=documents_per_request,
         max_document_tokens=max_document_tokens,
         overlap_tokens=overlap_tokens,
+        context_tokens=context_tokens,
         passes=passes,
+        near_labels=near_labels,
     )
     limits = arg.settings(
         Limits,

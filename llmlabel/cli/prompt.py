@@ -40,13 +40,19 @@ def prompt(
     seed: arg.Seed = 0,
     max_document_tokens: arg.MaxTokens = None,
     overlap_tokens: arg.Overlap = 0,
+    context_tokens: arg.Context = 0,
     as_json: arg.AsJson = False,
 ) -> None:
     """Show exactly what would be sent; nothing is sent.
 
     The first document only; --limit N shows more.
     """
-    asking = arg.settings(Asking, max_document_tokens=max_document_tokens, overlap_tokens=overlap_tokens)
+    asking = arg.settings(
+        Asking,
+        max_document_tokens=max_document_tokens,
+        overlap_tokens=overlap_tokens,
+        context_tokens=context_tokens,
+    )
     pipeline = _pipeline(schema, "none", format, asking)
     chosen = documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)
     prompts = [(document.id, made) for document in documents.valid(chosen) for made in pipeline.prompts(document)]
@@ -72,6 +78,7 @@ def estimate(
     documents_per_request: arg.PerRequest = 1,
     max_document_tokens: arg.MaxTokens = None,
     overlap_tokens: arg.Overlap = 0,
+    context_tokens: arg.Context = 0,
     passes: arg.Passes = 1,
     max_concurrency: arg.Concurrency = None,
     requests_per_minute: arg.RequestPace = None,
@@ -88,6 +95,7 @@ def estimate(
         documents_per_request=documents_per_request,
         max_document_tokens=max_document_tokens,
         overlap_tokens=overlap_tokens,
+        context_tokens=context_tokens,
         passes=passes,
     )
     limits = arg.settings(

@@ -1,17 +1,21 @@
 """Where a repeated text stands in its source, character by character, when the model changed some of it.
 
-Pieces that are equal at both ends are matched first; the rest by edit distance (rapidfuzz, bit-parallel
-Levenshtein), if its cost is bounded. A place is only told where both the words' surroundings agree.
+Pieces that are equal at both ends are matched first, in long texts also anchors that stand once; the rest by edit
+distance (rapidfuzz, bit-parallel Levenshtein), as far as its cost is bounded. A place is only told where the words'
+surroundings agree.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
-_MAX_CELLS = 10_000_000_000  # product of the lengths; about a second
+_MAX_CELLS = 10_000_000_000  # products of lengths, summed up; about a second
+_ANCHORED_CELLS = 100_000_000  # from this product on, anchors are looked for first
+_ANCHOR, _STRIDE = 32, 16  # length of an anchor, and how far apart they are taken from the source
 _MAX_SEARCHED = 500_000_000  # characters of the source read again to see that a place is the only one
 _CONTEXT = 24  # characters looked at on each side
 _MIN_CONTEXT = 8  # how many of them there must be
@@ -50,6 +54,15 @@ class Alignment:
     def last(self) -> int:
         """The end of the last piece of the source that stands in the copy."""
         return self.blocks[-1].source + self.blocks[-1].length if self.blocks else 0
+
+    def differences(self) -> Iterator[tuple[str, str, int]]:
+        """Yield what stands in the copy, what in its place in the source, and where there; white space is no text."""
+        end = Block(len(self.copy), len(self.source), 0)
+        for last, block in pairwise((Block(0, 0, 0), *self.blocks, end)):
+            there = last.source + last.length
+            said, meant = self.copy[last.copy + last.length : block.copy], self.source[there : block.source]
+            if said.strip() or meant.strip():
+                yield said, meant, there
 
     def place(self, start: int, end: int) -> int | None:
         """Return where ``copy[start:end]`` begins in the source, or None if that is open to doubt.
@@ -112,14 +125,55 @@ def _common(first: str, second: str) -> int:
     return low
 
 
-def _matches(copy: str, source: str, offset: int) -> list[Block]:
-    """Return the equal pieces of two texts that differ at both ends."""
+def _matches(copy: str, source: str, offset: int) -> Iterator[Block]:
+    """Yield the equal pieces of two texts that differ at both ends."""
     from rapidfuzz.distance import Levenshtein
 
-    if not copy or not source or len(copy) * len(source) > _MAX_CELLS:
-        return []
-    blocks = Levenshtein.opcodes(copy, source).as_matching_blocks()
-    return [Block(offset + block.a, offset + block.b, block.size) for block in blocks if block.size]
+    anchors = _anchors(copy, source) if len(copy) * len(source) > _ANCHORED_CELLS else []
+    allowance = _MAX_CELLS
+    for last, anchor in pairwise((Block(0, 0, 0), *anchors, Block(len(copy), len(source), 0))):
+        a, b = last.copy + last.length, last.source + last.length
+        cells = (anchor.copy - a) * (anchor.source - b)
+        if 0 < cells <= allowance:
+            allowance -= cells
+            blocks = Levenshtein.opcodes(copy[a : anchor.copy], source[b : anchor.source]).as_matching_blocks()
+            yield from (Block(offset + a + x.a, offset + b + x.b, x.size) for x in blocks if x.size)
+        if anchor.length:
+            yield Block(offset + anchor.copy, offset + anchor.source, anchor.length)
+
+
+def _anchors(copy: str, source: str) -> list[Block]:
+    """Return equal pieces in the same order in both texts: the longest such chain of those that stand once."""
+    places: dict[str, int] = {}
+    for place in range(0, len(source) - _ANCHOR + 1, _STRIDE):
+        piece = source[place : place + _ANCHOR]
+        places[piece] = -1 if piece in places else place
+    found, at = [], 0
+    while at <= len(copy) - _ANCHOR:
+        place = places.get(copy[at : at + _ANCHOR], -1)
+        if place >= 0:
+            found.append(Block(at, place, _ANCHOR))
+        at += _ANCHOR if place >= 0 else 1
+    return _chain(found)
+
+
+def _chain(blocks: Sequence[Block]) -> list[Block]:
+    """Return the longest run of blocks, ascending in the copy, that ascends in the source too without overlaps."""
+    ends: list[int] = []  # of the best chain of each length: where its last block ends in the source
+    heads: list[int] = []
+    before: list[int] = []
+    for number, block in enumerate(blocks):
+        length = bisect_right(ends, block.source)
+        before.append(heads[length - 1] if length else -1)
+        end = block.source + block.length
+        if length == len(ends) or end < ends[length]:
+            ends[length : length + 1] = [end]
+            heads[length : length + 1] = [number]
+    chain, number = [], heads[-1] if heads else -1
+    while number >= 0:
+        chain.append(blocks[number])
+        number = before[number]
+    return chain[::-1]
 
 
 def _folded(text: str) -> tuple[str, list[int]]:

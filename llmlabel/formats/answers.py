@@ -68,10 +68,11 @@ def read_answers(
 def _unreadable(answer: ParsedAnswer) -> str:
     """Say why an answer of which nothing could be taken is no empty answer, or return an empty string."""
     taken = answer.mentions or answer.relations or answer.classes or answer.texts
-    if taken or not answer.problems or not answer.complete:
+    problems = [problem for problem in answer.problems if problem.kind != "copy"]
+    if taken or not problems or not answer.complete:
         return ""
-    reasons = "; ".join(dict.fromkeys(problem.reason for problem in answer.problems))
-    return f"none of the {len(answer.problems)} items of the answer can be read ({reasons})"
+    reasons = "; ".join(dict.fromkeys(problem.reason for problem in problems))
+    return f"none of the {len(problems)} items of the answer can be read ({reasons})"
 
 
 class _Shape:

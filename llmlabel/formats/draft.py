@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from llmlabel.formats.keys import LABEL, NAME, REASON, TEXT, key_used
 from llmlabel.formats.links import resolve_links
 from llmlabel.parsing import CutList, JsonAnswer, shown
 from llmlabel.schema import LabelSchema
-from llmlabel.types import ClassLabel, Discarded, Mention, ParsedAnswer, clean
+from llmlabel.types import ClassLabel, Discarded, ItemKind, Mention, ParsedAnswer, clean
 
-Kind = Literal["item", "relation", "class", "text", "attribute"]
 _TAKEN = frozenset({*TEXT, *LABEL, *REASON, "id", "attributes", "before", "after"})
 _NOTHING = frozenset({"", "none", "null", "n/a"})
 CUT_OFF = "the answer was cut off here"
@@ -51,7 +50,7 @@ class Draft:
     cut: bool = False
     rest: str = ""  # what stood after the last complete value of a cut answer
 
-    def drop(self, value: object, reason: str, kind: Kind = "item") -> None:
+    def drop(self, value: object, reason: str, kind: ItemKind = "item") -> None:
         """Enter an item into the ledger."""
         self.cut = self.cut or reason == CUT_OFF
         self.problems.append(Discarded(kind=kind, value=shown(value), reason=reason))

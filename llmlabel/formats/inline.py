@@ -11,13 +11,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from llmlabel.errors import CompletionError
-from llmlabel.formats.alignment import Alignment, align
 from llmlabel.formats.answers import read_answers
 from llmlabel.formats.base import AnswerFormat, Request
 from llmlabel.formats.draft import CUT_OFF
 from llmlabel.formats.keys import REASON
-from llmlabel.formats.markers import DEFAULT, mark, markers_for, names_of, tags_for, unmark
+from llmlabel.formats.marked import is_numbered, read_marked
+from llmlabel.formats.markers import DEFAULT, mark, markers_for, tags_for
 from llmlabel.formats.reading import SectionReader
 from llmlabel.formats.schemas import (
     INTEGER,
@@ -46,15 +45,13 @@ from llmlabel.formats.wording import (
 )
 from llmlabel.parsing import CutDict, has_thoughts, without_thoughts
 from llmlabel.schema import LabelSchema
-from llmlabel.types import Completion, Document, LabeledDocument, Mention, ParsedAnswer, clean
+from llmlabel.types import Completion, Document, LabeledDocument, ParsedAnswer, clean
 
 _MARKED_KEYS = ("marked", "marked_text", "text", "answer")
 _ECHO = re.compile(r"^[ \t]*(?:```[\w+-]*|</?document-[0-9a-f]+>)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _CUT_MARKED = re.compile(r'"marked"\s*:\s*"(.*)', re.DOTALL)
 _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _JSON_START = re.compile(r"""[\s`]*(?:json)?\s*\{\s*["'](?:marked|marked_text|documents|entities)["']\s*:""")
-_MIN_COVERED = 0.5
-_MAX_GROWTH = 2  # an answer is no copy if it is longer than this many times the text
 
 
 class InlineFormat(AnswerFormat):
@@ -68,7 +65,7 @@ class InlineFormat(AnswerFormat):
     name = "inline"
 
     def ask(self, schema: LabelSchema, *, packed: bool = False, reasons: bool = False) -> Request:
-        numbered = _numbered(schema, reasons)
+        numbered = is_numbered(schema, reasons)
         if _plain(schema, reasons) and not packed:
             lines = ["Answer with the whole document, unchanged character for character, and nothing else."]
             return Request(instructions="\n".join([*lines, *_marking(schema, numbered)]))
@@ -119,13 +116,7 @@ class InlineFormat(AnswerFormat):
 
 def _plain(schema: LabelSchema, reasons: bool) -> bool:
     other = schema.relations or schema.classifications or schema.texts
-    return bool(schema.entities) and not other and not _numbered(schema, reasons)
-
-
-def _numbered(schema: LabelSchema, reasons: bool) -> bool:
-    return bool(schema.entities) and (
-        reasons or bool(schema.relations) or any(label.attributes for label in schema.entities)
-    )
+    return bool(schema.entities) and not other and not is_numbered(schema, reasons)
 
 
 def _marking(schema: LabelSchema, numbered: bool) -> list[str]:
@@ -166,7 +157,7 @@ def _section_schema(schema: LabelSchema, reasons: bool) -> Json:
 
 def _shown(labeled: LabeledDocument, schema: LabelSchema, reasons: bool) -> dict[str, Any]:
     entities, place = in_reading_order(labeled)
-    tags, numbered = tags_for(schema.entity_names), _numbered(schema, reasons)
+    tags, numbered = tags_for(schema.entity_names), is_numbered(schema, reasons)
     answer: dict[str, Any] = {}
     if schema.entities:
         spans = [
@@ -223,47 +214,6 @@ def _unescaped(text: str) -> str:
         return clean(str(json.loads(f'"{_CUT_ESCAPE.sub("", text)}"', strict=False)))
     except ValueError:
         return clean(text)
-
-
-def read_marked(draft: SectionReader, document: Document, marked: str, *, cut: bool = False) -> bool:
-    """Read a marked copy of a document into a draft; returns whether the copy reaches the document's end.
-
-    Raises:
-        CompletionError: It is no copy of the document.
-    """
-    names = names_of(tags_for(draft.schema.entity_names))
-    plain, found, stray, unclosed = unmark(
-        marked, markers_for(document.text), numbered=_numbered(draft.schema, reasons=True)
-    )
-    if len(plain) > _MAX_GROWTH * len(document.text) + 4_000:
-        raise CompletionError("the answer is much longer than the document; expected the document with markers")
-    alignment = align(plain, document.text)
-    missing = document.text[alignment.last :].strip()
-    whole = not unclosed and len(missing) <= max(20, len(document.text) // 20)
-    if not found and not _is_copy(alignment, cut or not whole):
-        raise CompletionError("the answer does not repeat the document; expected all of it, with markers")
-    for item in found:
-        words = plain[item.start : item.end]
-        place = len(draft.mentions) if words.strip() else None
-        if place is None:
-            draft.drop(item.tag, "the text is empty")
-        else:
-            hint = alignment.place(item.start, item.end)
-            draft.mentions.append(Mention(text=words, label=names.get(item.tag, item.tag), hint=hint))
-        draft.numbered.append(place)
-        if item.id:
-            draft.ids[item.id] = None if item.id in draft.ids else place
-    for piece in stray:
-        draft.drop(piece, "a marker without its other half or its label")
-    for piece in unclosed:
-        draft.drop(piece, CUT_OFF)
-    return whole
-
-
-def _is_copy(alignment: Alignment, cut: bool) -> bool:
-    """Tell a copy, even a part of one, from a refusal or a remark."""
-    length = len(alignment.copy) if cut else max(len(alignment.copy), len(alignment.source))
-    return alignment.covered >= _MIN_COVERED * length and (alignment.covered > 0 or not alignment.source.strip())
 
 
 def _add_details(draft: SectionReader, details: object) -> None:

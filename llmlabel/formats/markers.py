@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
-from llmlabel.errors import ConfigurationError
+from llmlabel.errors import CompletionError, ConfigurationError
 
 _PAIRS = (("[", "]"), ("{", "}"), ("<", ">"), ("⟦", "⟧"))
 _UNSAFE = re.compile(r"[|\[\]{}<>⟦⟧\\]")
@@ -106,9 +106,40 @@ def mark(text: str, spans: Sequence[tuple[int, int, str]], markers: Markers) -> 
     return "".join(out)
 
 
-def unmark(marked: str, markers: Markers, *, numbered: bool) -> Unmarked:
-    """Return the text without markers, and what they said."""
-    pattern = re.compile(f"{re.escape(markers.open)}|{re.escape(markers.close)}")
+def markers_of(marked: str, text: str) -> Markers:
+    """Return the markers that an answer about ``text`` uses: those agreed on, or the usual ones if none of these.
+
+    Raises:
+        CompletionError: Only the usual ones stand there, and in the text itself too: nobody knows which are which.
+    """
+    agreed = markers_for(text)
+    if agreed == DEFAULT or agreed.open in marked or agreed.close in marked or DEFAULT.close not in marked:
+        return agreed
+    if DEFAULT.open not in text and DEFAULT.close not in text:
+        return DEFAULT
+    if marked.count(DEFAULT.close) <= text.count(DEFAULT.close):
+        return agreed
+    raise CompletionError(
+        f"the document has [[ or ]] of its own; expected {agreed.open} and {agreed.close} around its entities"
+    )
+
+
+def _pattern(markers: Markers, text: str) -> re.Pattern[str]:
+    """Return what matches the markers in an answer: also halved ones, if the text has none of their characters."""
+    halves = markers.open[0], markers.close[0]
+    if not any(half in text for half in halves) and len(markers.open) == len(markers.close) == 2:
+        return re.compile("|".join(f"{re.escape(half)}{{1,2}}" for half in halves))
+    return re.compile(f"{re.escape(markers.open)}|{re.escape(markers.close)}")
+
+
+def unmark(marked: str, text: str, *, numbered: bool) -> Unmarked:
+    """Return a marked copy of ``text`` without its markers, and what they said.
+
+    Raises:
+        CompletionError: The markers cannot be told from brackets of the text.
+    """
+    markers = markers_of(marked, text)
+    pattern = _pattern(markers, text)
     pieces: list[str] = []
     length, position = 0, 0
     opened: list[int] = []
@@ -117,10 +148,11 @@ def unmark(marked: str, markers: Markers, *, numbered: bool) -> Unmarked:
     for match in pattern.finditer(marked):
         segment = marked[position : match.start()]
         position = match.end()
-        if match[0] == markers.open or not opened:
+        opens = match[0] in markers.open
+        if opens or not opened:
             pieces.append(segment)
             length += len(segment)
-            if match[0] == markers.open:
+            if opens:
                 opened.append(length)
             else:
                 stray.append(marked[max(0, match.start() - 40) : match.end()])

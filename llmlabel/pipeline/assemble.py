@@ -6,17 +6,17 @@ is in the prediction or in ``discarded``.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
+from llmlabel.pipeline.questions import Questions, closed
 from llmlabel.pipeline.reading import Reading, shifted, short
-from llmlabel.schema import Classification, LabelSchema
+from llmlabel.schema import LabelSchema
 from llmlabel.types import (
     ClassLabel,
     Discarded,
     Entity,
+    ItemKind,
     Mention,
     MentionRelation,
     Placement,
@@ -38,7 +38,6 @@ class Labels:
 
 
 Key = tuple[int, int, str]
-Kind = Literal["item", "relation", "class", "text", "attribute"]
 
 
 class Assembler:
@@ -46,7 +45,8 @@ class Assembler:
 
     Pieces and passes add up: what the border of a piece cut off gives way to the whole that a neighbour saw, and a
     later pass adds what overlaps nothing that an earlier one found (first pass wins).
-    Samples vote: an entity or class stays if at least half of the samples gave it; the share is its confidence.
+    Samples vote: an entity, relation or class stays if at least half of the samples that answered gave it; the share of
+    all samples is its confidence. Classes and texts: see ``Questions``.
     """
 
     def __init__(self, schema: LabelSchema, text: str, samples: int = 1) -> None:
@@ -55,17 +55,21 @@ class Assembler:
         self.samples = samples
         self.labels = Labels()
         self._places: dict[Key, Entity] = {}
-        self._turn: dict[Key, tuple[int, int]] = {}
         self._votes: dict[Key, set[int]] = {}
-        self._cut: set[Key] = set()
+        self._passes = [_Passes(len(text)) for _ in range(samples)]
+        self._cut: dict[Key, set[str]] = {}  # entities at a border of their piece, and at which end
+        self._whole: set[Key] = set()  # entities that some piece saw with room on both sides
         self._owners: list[Key | None] = []  # of each placement, so that outvoted ones can be told
-        self._links: dict[tuple[Key, Key, str], None] = {}
-        self._classes: dict[str, dict[int, list[tuple[ClassLabel, ...]]]] = {}
+        self._links: dict[tuple[Key, Key, str], set[int]] = {}
+        self._heard: dict[tuple[int, int], set[int]] = {}  # which samples answered about which piece
+        self._questions = Questions(schema, samples, self._discard)
         self._reading = Reading("labeled")
 
     def add(self, reading: Reading) -> None:
         """Take one reading: its mentions, relations, classes and texts."""
         self._reading = reading
+        if reading.usable:
+            self._heard.setdefault(self._piece(), set()).add(reading.sample)
         self.labels.discarded += reading.parsed.problems
         keys: list[Key | None] = []
         named: dict[tuple[str, str], Key] = {}
@@ -80,65 +84,86 @@ class Assembler:
             keys.append(named.get(said) if placement.status == "duplicate" else key)
         for relation in reading.parsed.relations:
             self._relate(relation, reading.parsed.mentions, keys)
-        for name, chosen in reading.parsed.classes.items():
-            if kept := self._close_class(name, chosen):
-                self._classes.setdefault(name, {}).setdefault(reading.sample, []).append(kept)
-        for question, answer in reading.parsed.texts.items():
-            before = self.labels.texts.get(question)
-            if not any(part.name == question for part in self.schema.texts):
-                self._discard("text", question, "unknown_label")
-            elif before is not None and (reading.sample or reading.turn):
-                self._discard("text", question, "an earlier answer was taken")
-            else:
-                self.labels.texts[question] = answer if before is None else f"{before}\n{answer}"
+        self._questions.add(reading)
 
     def finish(self) -> Labels:
         """Return the labels: entities in reading order, relations pointing at them."""
-        whole = self._wholes()
-        self._drop(whole.keys(), "duplicate")
+        self._merge_cut()
         if self.samples > 1:
             self._vote()
         order = sorted(self._places)
         number = {key: n for n, key in enumerate(order)}
         self.labels.entities = [self._places[key] for key in order]
-        links = ((whole.get(head, head), whole.get(tail, tail), label) for head, tail, label in self._links)
-        for head, tail, label in dict.fromkeys(links):
-            if head in number and tail in number:
-                self.labels.relations.append(Relation(head=number[head], tail=number[tail], label=label))
+        for (head, tail, label), votes in self._links.items():
+            confidence = len(votes) / self.samples if self.samples > 1 else None
+            if head not in number or tail not in number:
+                self._discard("relation", self._said(head, tail, label), "an end was not kept")
+            elif 2 * len(votes) < min(self._answered(head), self._answered(tail)):
+                self._discard("relation", self._said(head, tail, label), "outvoted")
             else:
-                self._discard("relation", f"{label}: {self.text[slice(*head[:2])]}", "an end was outvoted")
-        for part in self.schema.questions:
-            if answers := self._classes.get(part.name):
-                self._reduce(part, answers)
-                self._ask_parent(part)
+                relation = Relation(head=number[head], tail=number[tail], label=label, confidence=confidence)
+                self.labels.relations.append(relation)
+        self.labels.classes = self._questions.classes()
+        self.labels.texts = self._questions.texts()
         return self.labels
 
-    def _ask_parent(self, part: Classification) -> None:
-        """Take back the answer to a nested question if none of the labels that it is asked under was chosen."""
-        parents = self.schema.asked_under(part.name)
-        chosen = {(name, item.label) for name, items in self.labels.classes.items() for item in items}
-        if parents and not chosen.intersection(parents):
-            where = " or ".join(f"{name} is {label}" for name, label in parents)
-            for item in self.labels.classes.pop(part.name, ()):
-                self._discard("class", f"{part.name}: {item.label}", f"only asked where {where}")
+    # -- pieces ---------------------------------------------------------------------------------------------------
 
-    def _wholes(self) -> dict[Key, Key]:
-        """Return, for each entity that the border of its piece cut off, the largest one of its label that holds it."""
-        whole = {}
-        for key in self._cut:
-            holding = [k for k in self._places if k != key and k[2] == key[2] and k[0] <= key[0] and key[1] <= k[1]]
-            if holding:
-                whole[key] = max(holding, key=lambda k: k[1] - k[0])
-        for key, holder in whole.items():
+    def _piece(self) -> tuple[int, int]:
+        begin, length = self._reading.offset, self._reading.length
+        return begin, len(self.text) if length is None else begin + length
+
+    def _note_borders(self, key: Key) -> None:
+        """Note whether an entity touches a border of its piece inside the document, so that more may lie beyond."""
+        begin, end = self._piece()
+        borders = {"begin"} if 0 < begin == key[0] else set()
+        if end < len(self.text) and not self.text[key[1] : end].strip():
+            borders.add("end")
+        if borders:
+            self._cut.setdefault(key, set()).update(borders)
+        else:
+            self._whole.add(key)
+
+    def _merge_cut(self) -> None:
+        """Let what a border cut off give way to the entity that holds it and, under another label, reaches beyond."""
+        holders = {key: holder for key in self._cut if key not in self._whole and (holder := self._holder(key))}
+        same = {key: holder for key, holder in holders.items() if holder[2] == key[2]}
+        moved = {key: _last(same, key) for key in same}
+        for key, holder in moved.items():
             self._votes[holder] |= self._votes[key]
-        return {key: holder for key, holder in whole.items() if holder not in whole}
+        self._drop(same.keys(), "duplicate")
+        self._drop(holders.keys() - same.keys(), "overlap")
+        links, self._links = self._links, {}
+        for (head, tail, label), votes in links.items():
+            link = (moved.get(head, head), moved.get(tail, tail), label)
+            if link in self._links:
+                self._discard("relation", self._said(*link), "duplicate")
+            self._links.setdefault(link, set()).update(votes)
+
+    def _holder(self, key: Key) -> Key | None:
+        """Return the largest entity that holds one which a border cut off."""
+        borders = self._cut[key]
+        holding = [
+            (start, end, label)
+            for start, end, label in self._places
+            if start <= key[0] and key[1] <= end and (start, end) != key[:2]
+            if label == key[2] or ("begin" in borders and start < key[0]) or ("end" in borders and key[1] < end)
+        ]
+        return max(holding, key=lambda held: (held[1] - held[0], held[2] == key[2]), default=None)
+
+    # -- samples and passes ---------------------------------------------------------------------------------------
+
+    def _answered(self, key: Key) -> int:
+        """Return how many samples answered about the piece, or one of the pieces, that holds an entity."""
+        return max((len(s) for (begin, end), s in self._heard.items() if begin <= key[0] and key[1] <= end), default=1)
 
     def _vote(self) -> None:
         """Drop entities that fewer than half of the samples gave; the share of votes is the confidence of the rest."""
-        shares = {key: len(votes) / self.samples for key, votes in self._votes.items()}
-        self._drop({key for key in self._places if shares[key] < 0.5}, "ambiguous")
+        self._drop({key for key in self._places if 2 * len(self._votes[key]) < self._answered(key)}, "ambiguous")
         self._places = {
-            key: entity.model_copy(update={"confidence": shares[key], "confidence_method": "votes"})
+            key: entity.model_copy(
+                update={"confidence": len(self._votes[key]) / self.samples, "confidence_method": "votes"}
+            )
             for key, entity in self._places.items()
         }
 
@@ -162,6 +187,8 @@ class Assembler:
         for key in keys:
             del self._places[key]
 
+    # -- one answer -----------------------------------------------------------------------------------------------
+
     def _settle(self, placement: Placement) -> tuple[Placement, Key | None]:
         """Make entities of a placement; a place that was taken before makes it a duplicate."""
         if not placement.placed or placement.start is None or placement.end is None:
@@ -172,19 +199,19 @@ class Assembler:
         ]
         for key in wanted:
             self._votes.setdefault(key, set()).add(self._reading.sample)
+            self._note_borders(key)
         free = [key for key in dict.fromkeys(wanted) if key not in self._places]
         if not free:
             return placement.model_copy(
                 update={"status": "duplicate", "start": None, "end": None, "repeats": ()}
             ), wanted[0]
-        free = [key for key in free if not self._crosses_earlier_pass(key)]
+        passes = self._passes[self._reading.sample]
+        free = [key for key in free if not passes.crosses_earlier(self._reading.turn, *key[:2])]
         if not free:
             return placement.model_copy(update={"status": "overlap", "start": None, "end": None, "repeats": ()}), None
         attributes = self._attributes(placement.mention)
         for key in free:
-            self._turn[key] = (self._reading.turn, self._reading.sample)
-            if self._is_cut(key):
-                self._cut.add(key)
+            passes.take(self._reading.turn, *key[:2])
             self._places[key] = Entity(
                 start=key[0],
                 end=key[1],
@@ -199,21 +226,6 @@ class Assembler:
             placement = placement.model_copy(update={"start": free[0][0], "end": free[0][1], "repeats": repeats})
         return placement, free[0]
 
-    def _is_cut(self, key: Key) -> bool:
-        """Whether an entity touches a border of its piece inside the document, so that more of it may lie beyond."""
-        if self._reading.length is None:
-            return False
-        begin, end = self._reading.offset, self._reading.offset + self._reading.length
-        at_end = end < len(self.text) and not self.text[key[1] : end].strip()
-        return (begin > 0 and key[0] == begin) or at_end
-
-    def _crosses_earlier_pass(self, key: Key) -> bool:
-        turn, sample = self._reading.turn, self._reading.sample
-        return turn > 0 and any(
-            other[0] < key[1] and key[0] < other[1] and first[0] < turn and first[1] == sample
-            for other, first in self._turn.items()
-        )
-
     def _attributes(self, mention: Mention) -> dict[str, tuple[ClassLabel, ...]]:
         label = self.schema.entity(mention.label)
         parts = {part.name: part for part in label.attributes} if label else {}
@@ -221,7 +233,9 @@ class Assembler:
         for name, values in mention.attributes.items():
             if name not in parts:
                 self._discard("attribute", f"{name}: {', '.join(values)}", "unknown_label")
-            elif kept := self._close(parts[name], tuple(ClassLabel(label=value) for value in values), "attribute"):
+                continue
+            chosen = tuple(ClassLabel(label=value) for value in values)
+            if kept := closed(parts[name], chosen, "attribute", self._discard):
                 found[name] = kept
         return found
 
@@ -238,63 +252,41 @@ class Assembler:
             self._discard("relation", value, "an end was not placed")
         elif (known.head and head[2] not in known.head) or (known.tail and tail[2] not in known.tail):
             self._discard("relation", value, "the schema does not allow these ends")
-        elif (head, tail, relation.label) in self._links:
-            self._discard("relation", value, "duplicate")
         else:
-            self._links[head, tail, relation.label] = None
+            if (head, tail, relation.label) in self._links:
+                self._discard("relation", value, "duplicate")
+            self._links.setdefault((head, tail, relation.label), set()).add(self._reading.sample)
 
-    def _close_class(self, name: str, chosen: tuple[ClassLabel, ...]) -> tuple[ClassLabel, ...]:
-        part = self.schema.classification(name)
-        if part is None:
-            for item in chosen:
-                self._discard("class", f"{name}: {item.label}", "unknown_label")
-            return ()
-        return self._close(part, chosen, "class")
+    def _said(self, head: Key, tail: Key, label: str) -> str:
+        return f"{label}: {self.text[slice(*head[:2])]} → {self.text[slice(*tail[:2])]}"
 
-    def _close(self, part: Classification, chosen: tuple[ClassLabel, ...], kind: Kind) -> tuple[ClassLabel, ...]:
-        """Keep the labels that the schema has; several for a single-label question are no answer."""
-        kept: dict[str, ClassLabel] = {}
-        for item in chosen:
-            if item.label not in part.label_names:
-                self._discard(kind, f"{part.name}: {item.label}", "unknown_label")
-            elif item.label in kept:
-                self._discard(kind, f"{part.name}: {item.label}", "duplicate")
-            else:
-                kept[item.label] = item
-        if len(kept) > 1 and not part.multi_label:
-            for item in kept.values():
-                self._discard(kind, f"{part.name}: {item.label}", "several labels where one is allowed")
-            return ()
-        return tuple(kept.values())
-
-    def _reduce(self, part: Classification, answers: dict[int, list[tuple[ClassLabel, ...]]]) -> None:
-        """Settle one question: first over the pieces of each sample, then over the samples by vote."""
-        if len(answers) == self.samples == len(next(iter(answers.values()))) == 1:
-            self.labels.classes[part.name] = next(iter(answers.values()))[0]
-            return
-        votes = Counter(label for pieces in answers.values() for label in self._over_pieces(part, pieces))
-        chosen = [label for label in part.label_names if votes[label] / self.samples >= 0.5]
-        if not part.multi_label:
-            chosen = sorted(chosen, key=lambda label: -votes[label])[:1]
-        for label in votes.keys() - set(chosen):
-            self._discard("class", f"{part.name}: {label}", "outvoted")
-        if chosen:
-            method = "votes" if self.samples > 1 else None
-            shares = [(label, votes[label] / self.samples if method else None) for label in chosen]
-            self.labels.classes[part.name] = tuple(
-                ClassLabel(label=label, confidence=share, confidence_method=method) for label, share in shares
-            )
-
-    def _over_pieces(self, part: Classification, pieces: list[tuple[ClassLabel, ...]]) -> list[str]:
-        """Every label that a piece named (multi-label), or the most frequent one, the earlier piece at a tie."""
-        votes = Counter(item.label for piece in pieces for item in piece)
-        if part.multi_label:
-            return list(votes)
-        winner = max(votes, key=lambda label: votes[label])
-        for label in votes:
-            if label != winner:
-                self._discard("class", f"{part.name}: {label}", "another part of the text said otherwise")
-        return [winner]
-
-    def _discard(self, kind: Kind, value: str, reason: str) -> None:
+    def _discard(self, kind: ItemKind, value: str, reason: str) -> None:
         self.labels.discarded.append(Discarded(kind=kind, value=short(value), reason=reason))
+
+
+class _Passes:
+    """Which characters the passes of one sample have given to entities."""
+
+    def __init__(self, length: int) -> None:
+        self._earlier = bytearray(length)
+        self._current: list[tuple[int, int]] = []
+        self._turn = 0
+
+    def crosses_earlier(self, turn: int, start: int, end: int) -> bool:
+        """Whether a pass before this one has an entity there."""
+        if turn > self._turn:
+            for begin, stop in self._current:
+                self._earlier[begin:stop] = b"\1" * (stop - begin)
+            self._turn, self._current = turn, []
+        return turn > 0 and self._earlier.find(1, start, end) >= 0
+
+    def take(self, turn: int, start: int, end: int) -> None:
+        """Note an entity of this pass."""
+        self._current.append((start, end))
+
+
+def _last(holders: dict[Key, Key], key: Key) -> Key:
+    """Return the entity that holds the one that holds the one that ... holds ``key``."""
+    while key in holders:
+        key = holders[key]
+    return key

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from llmlabel.chunking import Chunk, cut, estimate_tokens
+from llmlabel.chunking import Chunk, around, cut, estimate_tokens
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.asking import Asker, Place
+from llmlabel.pipeline.asking import Asker
 from llmlabel.pipeline.assemble import Assembler, Labels
+from llmlabel.pipeline.marks import at_marks
 from llmlabel.pipeline.reading import Reading, scored
 from llmlabel.pipeline.redaction import Redaction, Redactor, redact
 from llmlabel.resolvers.base import OffsetResolver
@@ -40,6 +41,7 @@ class Task:
     document: Document
     redaction: Redaction
     chunks: Sequence[Chunk]
+    context_tokens: int = 0  # of what stands around a piece, shown beside it
 
     @property
     def sent(self) -> Document:
@@ -47,6 +49,19 @@ class Task:
         if self.redaction.text == self.document.text:
             return self.document
         return self.document.model_copy(update={"text": self.redaction.text})
+
+    def piece(self, chunk: Chunk) -> Document:
+        """One piece of the document as the model sees it."""
+        return self.sent if len(self.chunks) == 1 else self.sent.model_copy(update={"text": chunk.text})
+
+    def prompt(self, labeler: LLMLabeler, chunk: Chunk, number: int) -> Prompt:
+        """The request about one piece, for one pass and sample."""
+        before, after = self.around(chunk)
+        return prompt_for(labeler, [self.piece(chunk)], number, before=before, after=after)
+
+    def around(self, chunk: Chunk) -> tuple[str, str]:
+        """What stands before and after a piece and is shown beside it."""
+        return around(self.redaction.text, chunk, self.context_tokens)
 
 
 class DocumentLabeler:
@@ -95,19 +110,16 @@ class DocumentLabeler:
 
     async def read(self, task: Task, chunk: Chunk, number: int, *, fresh: bool = False) -> Reading:
         """Ask about one piece of one document and place what the model said."""
-        piece = task.sent if len(task.chunks) == 1 else task.sent.model_copy(update={"text": chunk.text})
-        prompt = prompt_for(self.asker.labeler, [piece], number)
+        piece, prompt = task.piece(chunk), task.prompt(self.asker.labeler, chunk, number)
         reading, parsed = await self.asker.read(prompt, [piece], fresh=fresh)
         reading.turn, reading.sample = divmod(number, self.asking.samples)
         reading.length = len(chunk.text) if len(task.chunks) > 1 else None
-        return self.placed(
-            reading, parsed.get(piece.id, ParsedAnswer()), self.resolver.prepare(piece.text), chunk.start
-        )
+        return self.placed(reading, parsed.get(piece.id, ParsedAnswer()), piece.text, chunk.start)
 
-    def placed(self, reading: Reading, parsed: ParsedAnswer, place: Place, offset: int = 0) -> Reading:
-        """Fill a reading with what was parsed and where its mentions stand."""
+    def placed(self, reading: Reading, parsed: ParsedAnswer, text: str, offset: int = 0) -> Reading:
+        """Fill a reading with what was parsed and where its mentions stand in the text that was asked about."""
         reading.parsed, reading.offset = self.asker.named(parsed), offset
-        reading.placements = self.asker.place(reading.parsed, place)
+        reading.placements = at_marks(text, self.asker.place(reading.parsed, self.resolver.prepare(text)))
         if reading.completion is not None:
             from llmlabel.quality.scores import mention_scores
 
@@ -135,7 +147,7 @@ class DocumentLabeler:
             outcome=outcome,
             placements=tuple(_restored_placement(placement, task) for placement in labels.placements),
             discarded=tuple(labels.discarded),
-            parts=tuple(reading.outcome for reading in readings) if len(task.chunks) > 1 else (),
+            parts=_parts(readings, len(task.chunks)),
             usage=sum((reading.usage for reading in readings), Usage()),
             model=self._model(readings),
             fingerprint=self.fingerprint,
@@ -154,13 +166,17 @@ def prepare(document: Document, asking: Asking, redactor: Redactor | None) -> Ta
     whole = [Chunk(0, len(text), text)]
     if limit is None or estimate_tokens(text) <= limit:
         return Task(document, redaction, whole)
-    return Task(document, redaction, cut(text, limit, asking.overlap_tokens))
+    return Task(document, redaction, cut(text, limit, asking.overlap_tokens), asking.context_tokens)
 
 
-def prompt_for(labeler: LLMLabeler, documents: Sequence[Document], sample: int = 0) -> Prompt:
-    """Return the request for one document (or piece of it), or for several packed together."""
+def prompt_for(
+    labeler: LLMLabeler, documents: Sequence[Document], sample: int = 0, *, before: str = "", after: str = ""
+) -> Prompt:
+    """Return the request for one document (or piece of it, with what stands around it), or for several packed."""
     examples = (*labeler.schema.examples, *labeler.examples)
-    return labeler.prompt.prompt(labeler.schema, documents, examples=examples, sample=sample)
+    return labeler.prompt.prompt(
+        labeler.schema, documents, examples=examples, before=before, after=after, sample=sample
+    )
 
 
 def suspicious(text: str, labels: Labels, readings: Sequence[Reading]) -> bool:
@@ -182,6 +198,11 @@ def _outcome(readings: Sequence[Reading]) -> tuple[Outcome, Failure | None]:
         return "partial", error
     worst = next(outcome for outcome in SEVERITY if outcomes[outcome])
     return worst, next((reading.error for reading in readings if reading.outcome == worst), error)
+
+
+def _parts(readings: Sequence[Reading], chunks: int) -> tuple[Outcome, ...]:
+    """Return one outcome for each piece, over its passes and samples; none for a document in one piece."""
+    return tuple(_outcome(readings[place::chunks])[0] for place in range(chunks)) if chunks > 1 else ()
 
 
 def _restored(entity: Entity, task: Task) -> Entity:

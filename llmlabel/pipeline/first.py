@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from llmlabel.chunking import Chunk
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.document import prepare, prompt_for
+from llmlabel.pipeline.document import Task, prepare, prompt_for
 from llmlabel.pipeline.redaction import Redactor
 from llmlabel.pipeline.run import grouped
 from llmlabel.types import Asking, Document, Prompt
@@ -33,28 +34,27 @@ def first_requests(
     """
     seen: set[int] = set()
 
-    def unseen(text: str) -> bool:
-        known = hash(text) in seen
-        seen.add(hash(text))
+    def unseen(*texts: str) -> bool:
+        known = hash(texts) in seen
+        seen.add(hash(texts))
         return not known
 
     for group in grouped(enumerate(documents), asking.documents_per_request):  # type: ignore[union-attr]  # not async
-        pieces: list[Document] = []
         short: list[Document] = []
+        long: list[tuple[Task, Chunk]] = []
         for _, document in group:
-            found = _pieces(document, asking, redactor)
-            count(len(found))
-            (short if len(found) == 1 else pieces).extend(piece for piece in found if unseen(piece.text))
+            if not document.text.strip():
+                count(0)
+                continue
+            task = prepare(document, asking, redactor)
+            chunks = task.chunks if task.sent.text.strip() else ()
+            count(len(chunks))
+            if len(chunks) == 1 and unseen(task.sent.text):
+                short.append(task.sent)
+            elif len(chunks) > 1:
+                long += [(task, chunk) for chunk in chunks if unseen(chunk.text, *task.around(chunk))]
         for number in range(asking.passes * asking.samples):
-            for asked in (*((piece,) for piece in pieces), *((tuple(short),) if short else ())):
-                yield First(prompt_for(labeler, asked, number), asked, number)
-
-
-def _pieces(document: Document, asking: Asking, redactor: Redactor | None) -> list[Document]:
-    """Return the texts to ask about, each as a document: several for one that is cut, none for a blank one."""
-    if not document.text.strip():
-        return []
-    task = prepare(document, asking, redactor)
-    if len(task.chunks) == 1:
-        return [task.sent] if task.sent.text.strip() else []
-    return [task.sent.model_copy(update={"text": chunk.text}) for chunk in task.chunks]
+            for task, chunk in long:
+                yield First(task.prompt(labeler, chunk, number), (task.piece(chunk),), number)
+            if short:
+                yield First(prompt_for(labeler, short, number), tuple(short), number)

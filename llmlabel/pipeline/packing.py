@@ -89,9 +89,8 @@ class PackedLabeler:
         shares = split_usage(reading.usage, len(tasks))
         if reading.outcome == "labeled" and parsed.keys() == {document.id for document in sent}:
             reading.turn, reading.sample = divmod(number, self.single.asking.samples)
-            place = self.single.resolver.prepare
             return [
-                self.single.placed(replace(reading, usage=share), parsed[document.id], place(document.text))
+                self.single.placed(replace(reading, usage=share), parsed[document.id], document.text)
                 for document, share in zip(sent, shares, strict=True)
             ]
         if reading.outcome in FINAL:

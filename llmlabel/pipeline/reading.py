@@ -26,6 +26,11 @@ class Reading:
     completion: Completion | None = None  # about one document, where the endpoint gave token probabilities
     scores: Sequence[float | None] = ()  # of the placements, from these
 
+    @property
+    def usable(self) -> bool:
+        """Whether the model's answer was read."""
+        return self.outcome in ("labeled", "truncated")
+
 
 def shifted(placement: Placement, offset: int) -> Placement:
     """Return a placement of a piece in coordinates of the whole text."""
