@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from llmlabel.types import LabeledDocument, Prediction
+
 
 class Span(NamedTuple):
     """A labelled half-open span ``[start, end)`` in code points."""
@@ -14,6 +16,11 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str
+
+
+def answered(item: LabeledDocument) -> bool:
+    """Whether a document says anything: a prediction with the outcome ``labeled``, or labels of other origin."""
+    return not isinstance(item, Prediction) or item.outcome == "labeled"
 
 
 def overlap(a: Span, b: Span) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation import Interval, evaluate, intervals_of
 from llmlabel.evaluation.scores import mean, ratio
+from llmlabel.evaluation.tables import text_table
 from llmlabel.html import table_html
 from llmlabel.quality.queue import QueueItem
 from llmlabel.types import LabeledDocument, Value
@@ -62,9 +63,7 @@ class BudgetTable(Value):
             yield f"{row.share:.0%}", row.documents, row.f1, low, high, row.random, row.oracle
 
     def __str__(self) -> str:
-        lines = ["".join(f"{name:>11}" for name in _HEADERS)]
-        lines += ["".join(f"{_shown(cell):>11}" for cell in cells) for cells in self.cells()]
-        return "\n".join([*lines, self._source()])
+        return "\n".join([*text_table(_HEADERS, self.cells()), self._source()])
 
     def _source(self) -> str:
         if self.measured:
@@ -73,10 +72,6 @@ class BudgetTable(Value):
 
     def _repr_html_(self) -> str:
         return table_html(_HEADERS, self.cells(), self._source())
-
-
-def _shown(value: object) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def expected_budget(queue: Sequence[QueueItem], shares: Iterable[float] = SHARES) -> BudgetTable:

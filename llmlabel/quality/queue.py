@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation.matching import Span
-from llmlabel.quality.voting import answered, by_id, spans_of, support, voters_of
+from llmlabel.evaluation.matching import Span, answered
+from llmlabel.quality.voting import by_id, spans_of, support, voters_of
 from llmlabel.types import LabeledDocument, Prediction, Value
 
 _DOUBTFUL = frozenset({"not_found", "ambiguous"})

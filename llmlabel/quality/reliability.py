@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from llmlabel.errors import ConfigurationError
+from llmlabel.evaluation.matching import answered
 from llmlabel.evaluation.scores import mean, ratio
+from llmlabel.evaluation.tables import shown, text_table
 from llmlabel.html import table_html
-from llmlabel.quality.voting import answered, by_id, spans_of
+from llmlabel.quality.voting import by_id, spans_of
 from llmlabel.types import LabeledDocument, Value
 
 _HEADERS = ("confidence", "labels", "mean confidence", "share right")
@@ -60,20 +62,13 @@ class Reliability(Value):
             yield f"{item.low:.2f} to {item.high:.2f}", item.count, item.confidence, item.right
 
     def __str__(self) -> str:
-        lines = [f"{_HEADERS[0]:<14}" + "".join(f"{name:>17}" for name in _HEADERS[1:])]
-        for name, *cells in self.rows():
-            lines.append(f"{name:<14}" + "".join(f"{_shown(cell):>17}" for cell in cells))
-        return "\n".join([*lines, self._summary()])
+        return "\n".join([*text_table(_HEADERS, self.rows()), self._summary()])
 
     def _summary(self) -> str:
-        return f"{self.count} labels; ECE {_shown(self.ece)}, Brier {_shown(self.brier)}, AUROC {_shown(self.auroc)}"
+        return f"{self.count} labels; ECE {shown(self.ece)}, Brier {shown(self.brier)}, AUROC {shown(self.auroc)}"
 
     def _repr_html_(self) -> str:
         return table_html(_HEADERS, self.rows(), self._summary())
-
-
-def _shown(value: object) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def judged(gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument]) -> list[Judged]:

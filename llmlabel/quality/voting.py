@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation.matching import Span, overlap
+from llmlabel.evaluation.matching import Span, answered, overlap
 from llmlabel.types import NO_USAGE, ClassLabel, Discarded, Entity, LabeledDocument, Prediction, Relation
 
 Overlaps = Literal["keep", "best"]
@@ -32,11 +32,6 @@ def iou(a: Span, b: Span) -> float:
     """Return the intersection over union of two spans, in characters."""
     shared = overlap(a, b)
     return shared / (a.end - a.start + b.end - b.start - shared)
-
-
-def answered(item: LabeledDocument) -> bool:
-    """Whether a document's labels can vote: a prediction with the outcome ``labeled``, or labels of another origin."""
-    return not isinstance(item, Prediction) or item.outcome == "labeled"
 
 
 def vote(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation import Difference, Evaluation, Interval
 from llmlabel.evaluation.bootstrap import MIN_DOCUMENTS
-from llmlabel.html import table_html, terminal_safe
+from llmlabel.evaluation.tables import text_table
+from llmlabel.html import Cell, table_html, terminal_safe
 from llmlabel.types import Usage, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Cell = str | int | float | None
 QUALITY = ("variant", "F1", "low", "high", "difference", "low", "high", "real", "precision", "recall")
 COST = ("variant", "requests", "tokens in", "tokens out", "cost", "not labelled", "unplaced", "discarded", "reasons")
 
@@ -139,7 +139,7 @@ class Comparison(Value):
 
     def __str__(self) -> str:
         head = f"{self.measure}, {self.documents} documents; differences are against {self.variants[0].name}"
-        tables = [*_table(QUALITY, self.quality()), "", *_table(COST, self.cost())]
+        tables = [*text_table(QUALITY, self.quality()), "", *text_table(COST, self.cost())]
         return "\n".join([terminal_safe(head), *tables, "", *(terminal_safe(fact) for fact in self.facts())])
 
     def _repr_html_(self) -> str:
@@ -167,17 +167,3 @@ def _turned(found: Difference) -> Difference:
         update={"low": -found.interval.high, "high": -found.interval.low}
     )
     return found.model_copy(update={"value": None if found.value is None else -found.value, "interval": turned})
-
-
-def _table(headers: tuple[str, ...], rows: Iterator[tuple[Cell, ...]]) -> Iterator[str]:
-    shown = [headers, *(tuple(map(_shown, row)) for row in rows)]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(headers))]
-    for row in shown:
-        name, *cells = row
-        yield name.ljust(widths[0]) + "".join(f"  {cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))
-
-
-def _shown(value: Cell) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else terminal_safe(str(value))
