@@ -9,7 +9,7 @@ from typing import Literal
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation.bootstrap import Interval
 from llmlabel.evaluation.evaluator import evaluate
-from llmlabel.evaluation.matching import answered
+from llmlabel.evaluation.matching import answered, by_id
 from llmlabel.evaluation.scores import Score, ratio
 from llmlabel.evaluation.tables import text_table
 from llmlabel.evaluation.tokens import token_tags
@@ -84,8 +84,8 @@ def agreement(
         ConfigurationError: An id stands twice on one side, or the texts of a document differ.
     """
     # A document on which one of the two failed says nothing of how they agree.
-    one = {item.document.id: item for item in first if answered(item)}
-    two = {item.document.id: item for item in second if answered(item)}
+    one = {id: item for id, item in by_id(first, "first").items() if answered(item)}
+    two = {id: item for id, item in by_id(second, "second").items() if answered(item)}
     shared = [id for id in one if id in two]
     scores = evaluate([one[id] for id in shared], [two[id] for id in shared], samples=samples, seed=seed)
     tags = [pair for id in shared for pair in zip(token_tags(one[id]), token_tags(two[id]), strict=True)]

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation.bootstrap import Interval
 from llmlabel.evaluation.certainty import all_intervals
 from llmlabel.evaluation.classes import ClassScores, Pair, compare_classes
 from llmlabel.evaluation.cost import ReviewCost, cost_of
+from llmlabel.evaluation.matching import by_id, check_text
 from llmlabel.evaluation.relations import compare_relations, links_of
 from llmlabel.evaluation.report import Counts, DocumentScore, Evaluation
 from llmlabel.evaluation.scores import Score
@@ -75,7 +75,7 @@ def evaluate(
         ConfigurationError: Something else than labelled documents, an id that stands twice on one side, or another
             text of a document on the other side.
     """
-    mine, theirs = _by_id(gold, "gold"), _by_id(predicted, "predicted")
+    mine, theirs = by_id(gold, "gold"), by_id(predicted, "predicted")
     tally = _Tally()
     tally.counts["without_gold"] = len(theirs.keys() - mine.keys())
     for id, document in mine.items():
@@ -86,38 +86,12 @@ def evaluate(
     return _finished(tally, schema, samples, confidence, seed)
 
 
-def _by_id(items: Iterable[LabeledDocument], side: str) -> dict[str, LabeledDocument]:
-    found: dict[str, LabeledDocument] = {}
-    for item in items:
-        if not isinstance(item, LabeledDocument):
-            raise ConfigurationError(
-                f"{side}: expected labelled documents, found {type(item).__name__} "
-                "(of a RunResult, give its .predictions)"
-            )
-        if item.document.id in found:
-            raise ConfigurationError(f"{side}: document {item.document.id!r} stands twice; ids must differ")
-        found[item.document.id] = item
-    return found
-
-
-def _check_text(gold: LabeledDocument, predicted: LabeledDocument) -> None:
-    mine, theirs = gold.document.text, predicted.document.text
-    if mine != theirs:
-        first = next(
-            (n for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
-        )
-        raise ConfigurationError(
-            f"document {gold.document.id!r}: gold and predicted have different texts from character {first} on "
-            f"({len(mine)} and {len(theirs)} characters); offsets can be compared in the same text only"
-        )
-
-
 def _score_document(
     tally: _Tally, gold: LabeledDocument, found: LabeledDocument | None, schema: LabelSchema | None, counted: set[str]
 ) -> None:
     outcome = "missing" if found is None else found.outcome if isinstance(found, Prediction) else "labeled"
     if found is not None:
-        _check_text(gold, found)
+        check_text(gold, found)
         if isinstance(found, Prediction):
             tally.unplaced.update(p.status for p in found.placements if not p.placed)
     answer = found if outcome in counted else None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from llmlabel.evaluation.matching import answered
+from llmlabel.evaluation.matching import answered, by_id, check_text
 from llmlabel.evaluation.scores import Score
 from llmlabel.evaluation.tables import rich_table, text_table
 from llmlabel.html import table_html
@@ -74,11 +74,17 @@ class TokenTable(Value):
 
 
 def token_table(gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument]) -> TokenTable:
-    """Return the per-token scores; documents without a usable prediction count as all O."""
-    answers = {item.document.id: item for item in predicted if answered(item)}
+    """Return the per-token scores; documents without a usable prediction count as all O.
+
+    Raises:
+        ConfigurationError: An id stands twice on one side, or the texts of a document differ.
+    """
+    answers = {id: item for id, item in by_id(predicted, "predicted").items() if answered(item)}
     pairs: Counter[tuple[str, str]] = Counter()
-    for item in gold:
-        answer = answers.get(item.document.id)
+    for id, item in by_id(gold, "gold").items():
+        answer = answers.get(id)
+        if answer is not None:
+            check_text(item, answer)
         pairs.update(zip(token_tags(item), token_tags(answer, item.document.text), strict=True))
     tags = sorted({tag for pair in pairs for tag in pair}, key=lambda tag: (tag == "O", tag[2:], tag))
     return TokenTable(

@@ -64,7 +64,7 @@ class Comparison(Value):
 
     Attributes:
         documents: Gold documents, all scored for every variant.
-        measure: What F1 is of: ``"entities"`` or ``"classes"``.
+        measure: What F1 is of: ``"entities"``, ``"relations"`` or ``"classes"``.
         variants: One row each, in the order given; the first is the baseline.
         pairs: The difference of every two variants.
         winner: The variant that is really better than every other one; None if there is none.
