@@ -15,12 +15,15 @@ from llmlabel.evaluation.scores import Score
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
-from llmlabel.types import LabeledDocument, Prediction
+from llmlabel.types import NO_USAGE, LabeledDocument, Prediction
 from llmlabel.workflows.comparison import Comparison, PairDifference, VariantScore
+from llmlabel.workflows.verify import Verified
+
+Variant = Pipeline | Verified
 
 
 def compare(
-    gold: Iterable[LabeledDocument], variants: Mapping[str, Pipeline], *, samples: int = 1000, seed: int = 0
+    gold: Iterable[LabeledDocument], variants: Mapping[str, Variant], *, samples: int = 1000, seed: int = 0
 ) -> Comparison:
     """Run each pipeline over the gold documents and return the comparison; the first variant is the baseline.
 
@@ -31,7 +34,7 @@ def compare(
     Args:
         gold: Documents with labels made by people, best without sight of predictions.
         variants: Pipelines by name, without exporters: they may differ in model, prompt, answer format, examples,
-            passes, packing, resolver.
+            passes, packing, resolver; or ``Verified`` pipelines, which look twice at what is doubtful.
         samples: Bootstrap resamples.
         seed: Of the bootstrap.
 
@@ -42,7 +45,7 @@ def compare(
 
 
 async def acompare(
-    gold: Iterable[LabeledDocument], variants: Mapping[str, Pipeline], *, samples: int = 1000, seed: int = 0
+    gold: Iterable[LabeledDocument], variants: Mapping[str, Variant], *, samples: int = 1000, seed: int = 0
 ) -> Comparison:
     """Run each pipeline over the gold documents and return the comparison (async)."""
     truth = list(gold)
@@ -51,22 +54,22 @@ async def acompare(
     runs: dict[str, tuple[Prediction, ...]] = {}
     notes: list[str] = []
     schema: LabelSchema | None = None
-    for name, pipeline in variants.items():
-        result = await pipeline.arun([item.document for item in truth])
+    for name, variant in variants.items():
+        result = await variant.arun([item.document for item in truth])
         runs[name] = result.predictions
-        schema = schema or pipeline.labeler.schema
-        notes += _notes(name, result)
+        schema = schema or _pipelines(variant)[0].labeler.schema
+        notes += [f"{name}: {note}" for note in run_notes(result)]
     return compare_runs(truth, runs, schema=schema, samples=samples, seed=seed, notes=notes)
 
 
-def check_variants(gold: Iterable[LabeledDocument], variants: Mapping[str, Pipeline]) -> None:
+def check_variants(gold: Iterable[LabeledDocument], variants: Mapping[str, Variant]) -> None:
     """Refuse what would falsify a comparison, before anything is paid.
 
     Raises:
         ConfigurationError: A pipeline exports, or has gold documents among its examples.
     """
     texts = {item.document.text for item in gold}
-    for name, pipeline in variants.items():
+    for name, pipeline in ((name, part) for name, variant in variants.items() for part in _pipelines(variant)):
         if pipeline.exporters:
             raise ConfigurationError(f"variant {name!r} has exporters: a comparison must not publish anything")
         seen = sum(example.text in texts for example in pipeline.labeler.examples)
@@ -76,12 +79,19 @@ def check_variants(gold: Iterable[LabeledDocument], variants: Mapping[str, Pipel
             )
 
 
-def _notes(name: str, result: RunResult) -> Iterator[str]:
+def _pipelines(variant: Variant) -> tuple[Pipeline, ...]:
+    return (variant.first, variant.second) if isinstance(variant, Verified) else (variant,)
+
+
+def run_notes(result: RunResult) -> Iterator[str]:
+    """Yield what a reader must know of a run before believing its figures."""
+    yield from result.notes
     if result.stopped:
-        yield f"{name} stopped early: {result.stopped}"
-    reused = sum(item.outcome == "labeled" and not item.usage.requests for item in result.predictions)
+        yield f"stopped early: {result.stopped}"
+    # Packed documents share the one request, so that its tokens tell who was asked, and not its number.
+    reused = sum(item.outcome == "labeled" and item.usage == NO_USAGE for item in result.predictions)
     if reused:
-        yield f"{name}: {reused} document(s) were answered before; what they took is not in this table"
+        yield f"{reused} document(s) were answered before; what they took is not in this table"
 
 
 def _several(variants: Mapping[str, object]) -> None:
