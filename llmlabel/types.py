@@ -149,6 +149,7 @@ class Relation(Value):
     tail: int = Field(ge=0)
     label: str
     confidence: float | None = Field(default=None, ge=0, le=1)
+    confidence_method: str | None = None
 
 
 class Provenance(Value):

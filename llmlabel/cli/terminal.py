@@ -6,13 +6,19 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmlabel.errors import ConfigurationError
 from llmlabel.html import terminal_safe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def line(text: str = "", *, error: bool = False, style: str = "") -> None:
@@ -43,6 +49,19 @@ def facts(pairs: Mapping[str, object] | Iterable[tuple[str, object]]) -> None:
     width = max((len(name) for name, _ in listed), default=0)
     for name, value in listed:
         line(f"{name:<{width}}  {_cell(value)}".rstrip())
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Draw a figure into a file, in the format that its name says.
+
+    Raises:
+        ConfigurationError: There is no such format, or the file cannot be written.
+    """
+    try:
+        figure.savefig(path)
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path}: cannot be drawn: {error}") from None
+    line(f"figure → {path}", error=True)
 
 
 class _Remarks(logging.Handler):

@@ -1,6 +1,14 @@
 """How good labels are: scores against labels made by people, what review costs, agreement, how sure all that is."""
 
-from llmlabel.evaluation.agreement import Agreement, agreement, cohen_kappa, krippendorff_alpha, percent_agreement
+from llmlabel.evaluation.agreement import (
+    Agreement,
+    agreement,
+    class_ratings,
+    cohen_kappa,
+    krippendorff_alpha,
+    percent_agreement,
+    token_ratings,
+)
 from llmlabel.evaluation.bootstrap import Difference, Interval, intervals_of, paired_difference
 from llmlabel.evaluation.classes import ClassScores
 from llmlabel.evaluation.cost import ReviewCost
@@ -25,12 +33,14 @@ __all__ = [
     "Score",
     "TokenTable",
     "agreement",
+    "class_ratings",
     "cohen_kappa",
     "evaluate",
     "intervals_of",
     "krippendorff_alpha",
     "paired_difference",
     "percent_agreement",
+    "token_ratings",
     "token_table",
     "token_tags",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from llmlabel.evaluation.bootstrap import Interval
 from llmlabel.evaluation.scores import Score, macro_f1, mean, ratio
 from llmlabel.evaluation.spans import Confused
 from llmlabel.types import Value
@@ -63,6 +64,16 @@ class ClassScores(Value):
     def macro_f1(self) -> float | None:
         """Mean F1 of the labels that occur in the gold labels."""
         return macro_f1(self.by_label)
+
+    def summary(self, interval: Interval | None = None) -> str:
+        """Return the headline in a line; ``interval`` is that of the accuracy."""
+        spread = f" ({interval})" if interval else ""
+        shares = {"accuracy": self.accuracy, "macro F1": self.macro_f1}
+        if self.multi_label:
+            shares = {"subset accuracy": self.accuracy, "micro F1": self.micro.f1, "macro F1": self.macro_f1,
+                      "sample F1": self.sample_f1, "Jaccard": self.jaccard}  # fmt: skip
+        first, *rest = (f"{name} {'–' if value is None else f'{value:.3f}'}" for name, value in shares.items())
+        return ", ".join([first + spread, *rest, f"{self.abstained} of {self.documents} without an answer"])
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as plain values."""

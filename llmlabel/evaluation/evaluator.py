@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation.bootstrap import Interval, intervals_of
+from llmlabel.evaluation.bootstrap import Interval
+from llmlabel.evaluation.certainty import all_intervals
 from llmlabel.evaluation.classes import ClassScores, Pair, compare_classes
 from llmlabel.evaluation.cost import ReviewCost, cost_of
+from llmlabel.evaluation.matching import by_id, check_text
 from llmlabel.evaluation.relations import compare_relations, links_of
 from llmlabel.evaluation.report import Counts, DocumentScore, Evaluation
 from llmlabel.evaluation.scores import Score
@@ -25,11 +26,13 @@ class _Tally:
     """What adds up over documents."""
 
     spans: SpanResult = field(default_factory=SpanResult)
+    by_document: list[SpanResult] = field(default_factory=list)
+    links: list[dict[str, Score]] = field(default_factory=list)
     answered: Score = field(default_factory=Score)
     relations: dict[str, Score] = field(default_factory=dict)
     review: ReviewCost = field(default_factory=ReviewCost)
     documents: list[DocumentScore] = field(default_factory=list)
-    classes: dict[str, list[Pair]] = field(default_factory=dict)
+    classes: dict[str, dict[int, Pair]] = field(default_factory=dict)
     unanswered: Counter[str] = field(default_factory=Counter)
     unplaced: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -69,9 +72,10 @@ def evaluate(
         seed: Of the bootstrap.
 
     Raises:
-        ConfigurationError: An id stands twice on one side, or the texts of a document differ between the two.
+        ConfigurationError: Something else than labelled documents, an id that stands twice on one side, or another
+            text of a document on the other side.
     """
-    mine, theirs = _by_id(gold, "gold"), _by_id(predicted, "predicted")
+    mine, theirs = by_id(gold, "gold"), by_id(predicted, "predicted")
     tally = _Tally()
     tally.counts["without_gold"] = len(theirs.keys() - mine.keys())
     for id, document in mine.items():
@@ -82,33 +86,12 @@ def evaluate(
     return _finished(tally, schema, samples, confidence, seed)
 
 
-def _by_id(items: Iterable[LabeledDocument], side: str) -> dict[str, LabeledDocument]:
-    found: dict[str, LabeledDocument] = {}
-    for item in items:
-        if item.document.id in found:
-            raise ConfigurationError(f"{side}: document {item.document.id!r} stands twice; ids must differ")
-        found[item.document.id] = item
-    return found
-
-
-def _check_text(gold: LabeledDocument, predicted: LabeledDocument) -> None:
-    mine, theirs = gold.document.text, predicted.document.text
-    if mine != theirs:
-        first = next(
-            (n for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
-        )
-        raise ConfigurationError(
-            f"document {gold.document.id!r}: gold and predicted have different texts from character {first} on "
-            f"({len(mine)} and {len(theirs)} characters); offsets can be compared in the same text only"
-        )
-
-
 def _score_document(
     tally: _Tally, gold: LabeledDocument, found: LabeledDocument | None, schema: LabelSchema | None, counted: set[str]
 ) -> None:
     outcome = "missing" if found is None else found.outcome if isinstance(found, Prediction) else "labeled"
     if found is not None:
-        _check_text(gold, found)
+        check_text(gold, found)
         if isinstance(found, Prediction):
             tally.unplaced.update(p.status for p in found.placements if not p.placed)
     answer = found if outcome in counted else None
@@ -116,6 +99,7 @@ def _score_document(
     guesses, doubled = distinct_spans(answer.entities if answer else ())
     result = compare_spans(spans, guesses)
     tally.spans.add(result)
+    tally.by_document.append(result)
     tally.counts.update(duplicates_gold=doubled_gold, duplicates=doubled)
     if answer is None:
         tally.unanswered[outcome] += 1
@@ -124,6 +108,7 @@ def _score_document(
     if schema is not None:
         tally.foreign.update(span.label for span in guesses if span.label not in schema.entity_names)
     links = compare_relations(links_of(gold), links_of(answer))
+    tally.links.append(links)
     for label, score in links.items():
         tally.relations[label] = tally.relations.get(label, Score()) + score
     wrong_links = sum(score.fp + score.fn for score in links.values())
@@ -143,19 +128,21 @@ def _tally_classes(tally: _Tally, gold: LabeledDocument, answer: LabeledDocument
         mine = frozenset(label.label for label in chosen)
         given = answer.classes.get(name) if answer else None
         theirs = None if given is None else frozenset(label.label for label in given)
-        tally.classes.setdefault(name, []).append((mine, theirs))
+        tally.classes.setdefault(name, {})[len(tally.documents)] = mine, theirs
         wrong += mine != theirs and bool(mine or theirs)
     return wrong
 
 
-def _class_scores(pairs: Mapping[str, list[Pair]], schema: LabelSchema | None) -> Iterator[tuple[str, ClassScores]]:
+def _class_scores(
+    pairs: Mapping[str, Mapping[int, Pair]], schema: LabelSchema | None
+) -> Iterator[tuple[str, ClassScores]]:
     for name, items in pairs.items():
         part = schema.classification(name) if schema else None
         yield (
             name,
             compare_classes(
                 name,
-                items,
+                list(items.values()),
                 multi_label=part.multi_label if part else None,
                 known=part.label_names if part else None,
             ),
@@ -164,8 +151,10 @@ def _class_scores(pairs: Mapping[str, list[Pair]], schema: LabelSchema | None) -
 
 def _finished(tally: _Tally, schema: LabelSchema | None, samples: int, confidence: float, seed: int) -> Evaluation:
     names = set(tally.spans.by_label) | set(schema.entity_names if schema else ())
-    rows = [(d.tp, d.fp, d.fn) for d in tally.documents]
-    intervals = intervals_of(rows, samples=samples, confidence=confidence, seed=seed) if samples else {}
+    intervals = all_intervals(
+        tally.by_document, tally.links, tally.classes, samples=samples, confidence=confidence, seed=seed
+    )
+    classes = dict(_class_scores(tally.classes, schema))
     counts = Counts(
         documents=len(tally.documents),
         answered=len(tally.documents) - tally.unanswered.total(),
@@ -188,22 +177,20 @@ def _finished(tally: _Tally, schema: LabelSchema | None, samples: int, confidenc
         errors=tally.spans.errors,
         confusion=tuple(Confused(gold=a, predicted=b, count=n) for (a, b), n in confused),
         relations=dict(sorted(tally.relations.items())),
-        classes=dict(_class_scores(tally.classes, schema)),
+        classes=classes,
         review=tally.review,
         intervals=intervals,
         counts=counts,
         documents=tuple(tally.documents),
         usage=tally.usage,
-        notes=tuple(_notes(counts, intervals)),
+        notes=tuple(_notes(counts, intervals, classes)),
     )
 
 
-def _notes(counts: Counts, intervals: Mapping[str, Interval]) -> Iterator[str]:
+def _notes(counts: Counts, intervals: Mapping[str, Interval], classes: Mapping[str, ClassScores]) -> Iterator[str]:
     """What a reader must know before believing the figures."""
     if counts.documents < _SMALL:
-        f1 = intervals.get("f1")
-        spread = f"; F1 may be anything from {f1.low:.2f} to {f1.high:.2f}" if f1 else ""
-        yield f"only {counts.documents} documents: too few to tell small differences{spread}"
+        yield f"only {counts.documents} documents: too few to tell small differences{_spread(intervals)}"
     for outcome, number in counts.unanswered.items():
         yield f"{number} document(s) {outcome}: their gold labels count as missed"
     if counts.without_gold:
@@ -213,3 +200,17 @@ def _notes(counts: Counts, intervals: Mapping[str, Interval]) -> Iterator[str]:
     if counts.out_of_schema:
         found = ", ".join(f"{label} ({number})" for label, number in counts.out_of_schema.items())
         yield f"labels that the schema does not have count as wrong: {found}"
+    for name, scores in classes.items():
+        if scores.out_of_schema:
+            yield f"{name}: {scores.out_of_schema} label(s) that the schema does not have count as wrong"
+
+
+def _spread(intervals: Mapping[str, Interval]) -> str:
+    """How far the headline may be off; a percentile interval without width says nothing, so nothing is claimed."""
+    names = ["f1"] if "f1" in intervals else [name for name in intervals if name.endswith(" accuracy")]
+    shown = ""
+    for name in names:
+        found = intervals[name]
+        title = name.removeprefix("class ").replace("f1", "F1")
+        shown += f"; {title} may be anything from {found.low:.2f} to {found.high:.2f}" if found.low < found.high else ""
+    return shown

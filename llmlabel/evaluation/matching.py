@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
+
+from llmlabel.errors import ConfigurationError
+from llmlabel.types import LabeledDocument, Prediction
 
 
 class Span(NamedTuple):
@@ -14,6 +17,43 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str
+
+
+def answered(item: LabeledDocument) -> bool:
+    """Whether a document says anything: a prediction with the outcome ``labeled``, or labels of other origin."""
+    return not isinstance(item, Prediction) or item.outcome == "labeled"
+
+
+def by_id(items: Iterable[LabeledDocument], side: str) -> dict[str, LabeledDocument]:
+    """Return the documents of one side by id.
+
+    Raises:
+        ConfigurationError: An id stands twice, or something is not a labelled document.
+    """
+    found: dict[str, LabeledDocument] = {}
+    for item in items:
+        if not isinstance(item, LabeledDocument):
+            raise ConfigurationError(
+                f"{side}: expected labelled documents, found {type(item).__name__} "
+                "(of a RunResult, give its .predictions)"
+            )
+        if item.document.id in found:
+            raise ConfigurationError(f"{side}: document {item.document.id!r} stands twice; ids must differ")
+        found[item.document.id] = item
+    return found
+
+
+def check_text(gold: LabeledDocument, predicted: LabeledDocument) -> None:
+    """Raise ``ConfigurationError`` unless both are labels of the same text."""
+    mine, theirs = gold.document.text, predicted.document.text
+    if mine != theirs:
+        first = next(
+            (n for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
+        )
+        raise ConfigurationError(
+            f"document {gold.document.id!r}: gold and predicted have different texts from character {first} on "
+            f"({len(mine)} and {len(theirs)} characters); offsets can be compared in the same text only"
+        )
 
 
 def overlap(a: Span, b: Span) -> int:

@@ -10,14 +10,15 @@ from llmlabel.evaluation.classes import ClassScores
 from llmlabel.evaluation.cost import ReviewCost
 from llmlabel.evaluation.scores import PartialScore, Score, macro_f1, weighted_f1
 from llmlabel.evaluation.spans import Confused, ErrorKinds
+from llmlabel.evaluation.tables import csv_table, rich_table, shown, text_table
 from llmlabel.html import table_html, terminal_safe
 from llmlabel.types import NO_USAGE, Usage, Value
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Row = tuple[str, float | None, float | None, float | None, int, int]
-_HEADERS = ("", "precision", "recall", "F1", "gold", "predicted")
+Row = tuple[str, float | None, float | None, float | None, float | None, float | None, int | None, int | None]
+HEADERS = ("", "precision", "recall", "F1", "F1 low", "F1 high", "gold", "predicted")
 
 
 class DocumentScore(Value):
@@ -72,7 +73,10 @@ class Evaluation(Value):
         relations: Score of each relation label.
         classes: Scores of each classification.
         review: What it costs a person to put everything right.
-        intervals: Bootstrap intervals of ``exact``: ``precision``, ``recall``, ``f1``; none below two documents.
+        intervals: Bootstrap intervals over documents: ``precision``, ``recall``, ``f1`` (of ``exact``), ``macro_f1``;
+            of the F1 of ``boundaries``, ``overlap``, ``partial``, ``characters``, ``relations``, ``label PER``,
+            ``relation works_for``, ``class topic: sport``; ``class topic accuracy``, ``class topic macro_f1``.
+            None below two documents, and where the score is undefined.
         counts: Documents, failures, duplicates, foreign labels.
         documents: One entry per gold document, in gold order.
         usage: Tokens and cost of the predictions.
@@ -118,45 +122,50 @@ class Evaluation(Value):
         return None if self.usage.cost is None or not self.exact.tp else self.usage.cost / self.exact.tp
 
     def rows(self) -> Iterator[Row]:
-        """Yield the score table: name, precision, recall, F1, gold, predicted; None where undefined."""
+        """Yield the score table, under the names in ``HEADERS``; None where undefined."""
         for label, score in self.by_label.items():
-            yield _row(label, score)
-        yield _row("all (exact)", self.exact)
-        yield (
-            "macro",
-            None,
-            None,
-            self.macro_f1,
-            len([s for s in self.by_label.values() if s.support]),
-            len(self.by_label),
-        )
-        yield _row("boundaries only", self.boundaries)
-        yield _row("typed overlap", self.overlap)
-        partial = self.partial
-        yield ("partial", partial.precision, partial.recall, partial.f1, partial.support, partial.predicted)
-        yield _row("characters", self.characters)
+            yield self._row(label, score, f"label {label}")
+        yield self._row("all (exact)", self.exact, "f1")
+        yield self._mean("macro", self.macro_f1, "macro_f1")
+        yield self._row("boundaries only", self.boundaries, "boundaries")
+        yield self._row("typed overlap", self.overlap, "overlap")
+        yield self._row("partial", self.partial, "partial")
+        yield self._row("characters", self.characters, "characters")
         for label, score in self.relations.items():
-            yield _row(f"relation {label}", score)
+            yield self._row(f"relation {label}", score, f"relation {label}")
+        if len(self.relations) > 1:
+            yield self._row("all relations", self.relation, "relations")
         for name, scores in self.classes.items():
             for label, score in scores.by_label.items():
-                yield _row(f"{name}: {label}", score)
+                yield self._row(f"{name}: {label}", score, f"class {name}: {label}")
+            yield self._mean(f"{name}: macro", scores.macro_f1, f"class {name} macro_f1")
+
+    def _row(self, title: str, score: Score | PartialScore, name: str) -> Row:
+        bounds = self._bounds(name)
+        return title, score.precision, score.recall, score.f1, *bounds, score.support, score.predicted
+
+    def _mean(self, title: str, value: float | None, name: str) -> Row:
+        return title, None, None, value, *self._bounds(name), None, None
+
+    def _bounds(self, name: str) -> tuple[float | None, float | None]:
+        found = self.intervals.get(name)
+        return (None, None) if found is None else (found.low, found.high)
 
     def facts(self) -> Iterator[str]:
         """Yield what stands below the table, line by line."""
-        for name, interval in self.intervals.items():
-            yield f"{name}: {interval} ({interval.confidence:.0%} bootstrap interval over documents)"
+        for name in ("precision", "recall", "f1"):
+            if interval := self.intervals.get(name):
+                yield f"{name}: {interval} ({interval.confidence:.0%} bootstrap interval over documents)"
         errors = self.errors.model_dump()
         yield "spans: " + ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in errors.items())
         review = self.review
         yield (
             f"review: {review.accept} accept, {review.relabel} relabel, {review.move} move, {review.delete} delete, "
-            f"{review.add} add; {review.untouched} of {review.documents} documents need no edit"
+            f"{review.add} add, {review.reclass} reclass; {shown(review.edits_per_document)} edits per document, "
+            f"{review.untouched} of {review.documents} need none"
         )
         for name, scores in self.classes.items():
-            yield (
-                f"{name}: accuracy {_shown(scores.accuracy)}, macro F1 {_shown(scores.macro_f1)}, "
-                f"{scores.abstained} of {scores.documents} without an answer"
-            )
+            yield f"{name}: {scores.summary(self.intervals.get(f'class {name} accuracy'))}"
         if self.counts.unplaced:
             yield "mentions without a place: " + ", ".join(f"{n} {s}" for s, n in self.counts.unplaced.items())
         yield from (f"note: {note}" for note in self.notes)
@@ -175,14 +184,10 @@ class Evaluation(Value):
         }
 
     def __str__(self) -> str:
-        rows = [(terminal_safe(row[0]), [_shown(value) for value in row[1:]]) for row in self.rows()]
-        width = max(len(name) for name, _ in rows) + 2
-        head = " " * width + "".join(f"{name:>11}" for name in _HEADERS[1:])
-        lines = [f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells) for name, cells in rows]
-        return "\n".join([head, *lines, "", *(terminal_safe(fact) for fact in self.facts())])
+        return "\n".join([*text_table(HEADERS, self.rows()), "", *(terminal_safe(fact) for fact in self.facts())])
 
     def _repr_html_(self) -> str:
-        scores = table_html(_HEADERS, self.rows(), f"{self.counts.documents} documents")
+        scores = table_html(HEADERS, self.rows(), f"{self.counts.documents} documents")
         return scores + table_html(("",), [(fact,) for fact in self.facts()])
 
     def to_rich(self) -> Table:
@@ -191,22 +196,8 @@ class Evaluation(Value):
         Raises:
             ImportError: rich is not installed.
         """
-        try:
-            from rich.table import Table
-            from rich.text import Text
-        except ImportError as error:
-            raise ImportError('this view needs rich: pip install "llmlabel[cli]"') from error
-        table = Table(title=f"{self.counts.documents} documents", caption="\n".join(self.notes) or None)
-        for number, name in enumerate(_HEADERS):
-            table.add_column(name, justify="right" if number else "left")
-        for name, *rest in self.rows():
-            table.add_row(Text(terminal_safe(str(name))), *map(_shown, rest))
-        return table
+        return rich_table(HEADERS, self.rows(), f"{self.counts.documents} documents", self.facts())
 
-
-def _row(name: str, score: Score) -> Row:
-    return name, score.precision, score.recall, score.f1, score.support, score.predicted
-
-
-def _shown(value: object) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+    def to_csv(self) -> str:
+        """Return the score table as CSV; a cell that a spreadsheet would take for a formula is defused."""
+        return csv_table(HEADERS, self.rows())

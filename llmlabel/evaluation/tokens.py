@@ -8,12 +8,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
+from llmlabel.evaluation.matching import answered, by_id, check_text
 from llmlabel.evaluation.scores import Score
-from llmlabel.html import table_html, terminal_safe
-from llmlabel.types import LabeledDocument, Prediction, Value
+from llmlabel.evaluation.tables import rich_table, text_table
+from llmlabel.html import table_html
+from llmlabel.types import LabeledDocument, Value
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_CAPTION = "per token; O is shown, not averaged"
 _HEADERS = ("tag", "precision", "recall", "F1", "gold tokens")
 
 
@@ -52,26 +59,32 @@ class TokenTable(Value):
             yield tag, score.precision, score.recall, score.f1, score.support
 
     def __str__(self) -> str:
-        rows = [(terminal_safe(row[0]), row[1:]) for row in self.rows()]
-        width = max(len(tag) for tag, _ in rows) + 2
-        lines = [f"{_HEADERS[0]:<{width}}" + "".join(f"{name:>12}" for name in _HEADERS[1:])]
-        for tag, (*ratios, count) in rows:
-            cells = ["–" if value is None else f"{value:.3f}" for value in ratios]
-            lines.append(f"{tag:<{width}}" + "".join(f"{cell:>12}" for cell in [*cells, str(count)]))
-        return "\n".join(lines)
+        return "\n".join(text_table(_HEADERS, self.rows()))
 
     def _repr_html_(self) -> str:
-        return table_html(_HEADERS, self.rows(), "per token; O is shown, not averaged")
+        return table_html(_HEADERS, self.rows(), _CAPTION)
+
+    def to_rich(self) -> Table:
+        """Return the table for ``rich.print``.
+
+        Raises:
+            ImportError: rich is not installed.
+        """
+        return rich_table(_HEADERS, self.rows(), "tokens", [_CAPTION])
 
 
 def token_table(gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument]) -> TokenTable:
-    """Return the per-token scores; documents without a usable prediction count as all O."""
-    answers = {
-        item.document.id: item for item in predicted if not isinstance(item, Prediction) or item.outcome == "labeled"
-    }
+    """Return the per-token scores; documents without a usable prediction count as all O.
+
+    Raises:
+        ConfigurationError: An id stands twice on one side, or the texts of a document differ.
+    """
+    answers = {id: item for id, item in by_id(predicted, "predicted").items() if answered(item)}
     pairs: Counter[tuple[str, str]] = Counter()
-    for item in gold:
-        answer = answers.get(item.document.id)
+    for id, item in by_id(gold, "gold").items():
+        answer = answers.get(id)
+        if answer is not None:
+            check_text(item, answer)
         pairs.update(zip(token_tags(item), token_tags(answer, item.document.text), strict=True))
     tags = sorted({tag for pair in pairs for tag in pair}, key=lambda tag: (tag == "O", tag[2:], tag))
     return TokenTable(

@@ -52,7 +52,11 @@ class Trust:
             for entity in labeled.entities
         )
         classes = {name: self._plain(chosen) for name, chosen in labeled.classes.items()}
-        return labeled.model_copy(update={"entities": entities, "classes": classes})
+        relations = tuple(
+            relation if self._shows(relation.confidence_method) else relation.model_copy(update={"confidence": None})
+            for relation in labeled.relations
+        )
+        return labeled.model_copy(update={"entities": entities, "relations": relations, "classes": classes})
 
     def _plain(self, chosen: Iterable[ClassLabel]) -> tuple[ClassLabel, ...]:
         return tuple(c if self._shows(c.confidence_method) else ClassLabel(label=c.label) for c in chosen)

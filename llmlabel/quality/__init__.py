@@ -1,22 +1,23 @@
 """What labels can be trusted with: votes, scores, calibration, which documents to review, which to keep blind."""
 
+from llmlabel.quality.agreement import agreement_scores
 from llmlabel.quality.blind import blind_split, in_blind_split, is_blind
 from llmlabel.quality.budget import Budget, BudgetTable, expected_budget, measured_budget
 from llmlabel.quality.calibration import Calibration, Curve, calibrate, isotonic, platt
+from llmlabel.quality.judging import Judged, judged
 from llmlabel.quality.queue import QueueItem, review_queue
 from llmlabel.quality.reliability import (
     Bin,
-    Judged,
     Reliability,
     Threshold,
     auroc,
-    judged,
     reliability,
     reliability_of,
     threshold_for,
+    thresholds_for,
 )
 from llmlabel.quality.scores import grounding_scores, logprob_scores, mention_scores
-from llmlabel.quality.voting import agreement_scores, vote
+from llmlabel.quality.voting import vote
 from llmlabel.types import is_calibrated
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "reliability_of",
     "review_queue",
     "threshold_for",
+    "thresholds_for",
     "vote",
 ]

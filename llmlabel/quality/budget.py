@@ -6,8 +6,12 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation import Interval, evaluate, intervals_of
+from llmlabel.evaluation import Interval, intervals_of
+from llmlabel.evaluation.bootstrap import Counts
+from llmlabel.evaluation.counting import Measure, count_rows, measure_of
+from llmlabel.evaluation.matching import by_id, check_text
 from llmlabel.evaluation.scores import mean, ratio
+from llmlabel.evaluation.tables import text_table
 from llmlabel.html import table_html
 from llmlabel.quality.queue import QueueItem
 from llmlabel.types import LabeledDocument, Value
@@ -15,7 +19,6 @@ from llmlabel.types import LabeledDocument, Value
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 _HEADERS = ("reviewed", "documents", "F1", "F1 low", "F1 high", "random", "oracle")
 _DRAWS = 50
-_Row = tuple[int, int, int]
 
 
 class Budget(Value):
@@ -62,9 +65,7 @@ class BudgetTable(Value):
             yield f"{row.share:.0%}", row.documents, row.f1, low, high, row.random, row.oracle
 
     def __str__(self) -> str:
-        lines = ["".join(f"{name:>11}" for name in _HEADERS)]
-        lines += ["".join(f"{_shown(cell):>11}" for cell in cells) for cells in self.cells()]
-        return "\n".join([*lines, self._source()])
+        return "\n".join([*text_table(_HEADERS, self.cells()), self._source()])
 
     def _source(self) -> str:
         if self.measured:
@@ -73,10 +74,6 @@ class BudgetTable(Value):
 
     def _repr_html_(self) -> str:
         return table_html(_HEADERS, self.cells(), self._source())
-
-
-def _shown(value: object) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def expected_budget(queue: Sequence[QueueItem], shares: Iterable[float] = SHARES) -> BudgetTable:
@@ -109,6 +106,7 @@ def measured_budget(
     queue: Sequence[QueueItem],
     shares: Iterable[float] = SHARES,
     *,
+    measure: Measure | None = None,
     samples: int = 1000,
     seed: int = 0,
 ) -> BudgetTable:
@@ -116,11 +114,24 @@ def measured_budget(
 
     Beside it stand the mean of 50 random orders, and the order by the true number of errors: the best one could do.
 
+    Args:
+        gold: Labels made by people.
+        predicted: Predictions for them.
+        queue: All gold documents, the one to look at first in front.
+        shares: Of the documents that are reviewed.
+        measure: What F1 is of: ``"entities"``, ``"relations"`` or ``"classes"``; by default entities, or classes where
+            the gold documents have no entities.
+        samples: Bootstrap resamples.
+        seed: Of the bootstrap, and of the random orders.
+
     Raises:
         ConfigurationError: A share is not from 0 to 1, or the queue lacks a gold document.
     """
-    scores = evaluate(gold, predicted, samples=0).documents
-    before: dict[str, _Row] = {score.id: (score.tp, score.fp, score.fn) for score in scores}
+    truth, guesses = by_id(gold, "gold"), by_id(predicted, "predicted")
+    for id in truth.keys() & guesses.keys():
+        check_text(truth[id], guesses[id])
+    rows_before = count_rows(measure_of(truth.values(), measure), list(truth.values()), guesses.values())
+    before: dict[str, Counts] = dict(zip(truth, rows_before, strict=True))
     place = {item.document_id: number for number, item in enumerate(queue)}
     if lacking := [id for id in before if id not in place]:
         raise ConfigurationError(f"queue: {len(lacking)} gold document(s) are not in it, such as {lacking[0]!r}")
@@ -145,7 +156,7 @@ def measured_budget(
     return BudgetTable(rows=tuple(rows), measured=True)
 
 
-def _true_gain(row: _Row, total: int, errors: int) -> int:
+def _true_gain(row: Counts, total: int, errors: int) -> int:
     _, fp, fn = row
     return fn * errors + total * (fp + fn)
 
@@ -155,12 +166,12 @@ def _orders(ids: list[str], seed: int) -> list[list[str]]:
     return [sorted(ids, key=lambda _: draw()) for _ in range(_DRAWS)]
 
 
-def _mended(before: Mapping[str, _Row], reviewed: Sequence[str]) -> list[_Row]:
+def _mended(before: Mapping[str, Counts], reviewed: Sequence[str]) -> list[Counts]:
     done = set(reviewed)
     return [(tp + fn, 0, 0) if id in done else (tp, fp, fn) for id, (tp, fp, fn) in before.items()]
 
 
-def _micro(rows: Iterable[_Row]) -> float | None:
+def _micro(rows: Iterable[Counts]) -> float | None:
     tp, fp, fn = map(sum, zip(*rows, strict=True))
     return _f1(tp, fp + fn)
 

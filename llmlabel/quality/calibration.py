@@ -10,13 +10,15 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from math import exp, log, log1p
-from typing import Literal
+from typing import Literal, TypeVar
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.quality.reliability import Judged, Reliability, judged, reliability_of
-from llmlabel.types import Entity, LabeledDocument, Value
+from llmlabel.quality.judging import Judged, Kind, judged
+from llmlabel.quality.reliability import Reliability, reliability_of
+from llmlabel.types import ClassLabel, Entity, LabeledDocument, Relation, Value
 
 Method = Literal["isotonic", "platt"]
+_Scored = TypeVar("_Scored", Entity, Relation, ClassLabel)
 
 
 class Curve(Value):
@@ -137,20 +139,22 @@ class Calibration(Value):
 
     Attributes:
         method: How the curves were fitted.
-        confidence_method: Of the scores it was fitted on, and the only ones it is applied to.
+        kind: Of the labels it was fitted on, and the only ones it is applied to.
+        confidence_method: Of their scores, likewise.
         by_label: A curve for each label with enough examples; the others use ``overall``.
         overall: Of all labels together.
         before: Reliability of the raw scores on the slice it was fitted on.
     """
 
     method: Method
+    kind: Kind = "entities"
     confidence_method: str | None
     by_label: dict[str, Curve] = {}
     overall: Curve
     before: Reliability
 
     def probability(self, label: str, score: float) -> float:
-        """Return the probability that a label with this score is right."""
+        """Return the probability that a label with this score is right; a class is named ``topic: sport``."""
         return self.by_label.get(label, self.overall)(score)
 
     def apply(self, items: Iterable[LabeledDocument]) -> list[LabeledDocument]:
@@ -159,28 +163,37 @@ class Calibration(Value):
         Raises:
             ConfigurationError: A confidence was made by another method than the calibration was fitted on.
         """
-        return [
-            item.model_copy(update={"entities": tuple(self._calibrated(e, item.document.id) for e in item.entities)})
-            for item in items
-        ]
+        return [item.model_copy(update={self.kind: self._calibrated(item)}) for item in items]
 
-    def _calibrated(self, entity: Entity, document_id: str) -> Entity:
-        if entity.confidence is None:
-            return entity
-        if entity.confidence_method != self.confidence_method:
+    def _calibrated(self, item: LabeledDocument) -> object:
+        id = item.document.id
+        if self.kind == "classes":
+            return {
+                name: tuple(self._one(chosen, f"{name}: {chosen.label}", id) for chosen in labels)
+                for name, labels in item.classes.items()
+            }
+        if self.kind == "relations":
+            return tuple(self._one(relation, relation.label, id) for relation in item.relations)
+        return tuple(self._one(entity, entity.label, id) for entity in item.entities)
+
+    def _one(self, scored: _Scored, label: str, document_id: str) -> _Scored:
+        if scored.confidence is None:
+            return scored
+        if scored.confidence_method != self.confidence_method:
             raise ConfigurationError(
-                f"document {document_id!r}: confidence by {entity.confidence_method!r}, and the calibration was made "
+                f"document {document_id!r}: confidence by {scored.confidence_method!r}, and the calibration was made "
                 f"for {self.confidence_method!r}; calibrate each method on its own gold slice"
             )
         name = f"{self.confidence_method or 'unnamed'} (calibrated: {self.method})"
-        value = min(1.0, max(0.0, self.probability(entity.label, entity.confidence)))
-        return entity.model_copy(update={"confidence": value, "confidence_method": name})
+        value = min(1.0, max(0.0, self.probability(label, scored.confidence)))
+        return scored.model_copy(update={"confidence": value, "confidence_method": name})
 
 
 def calibrate(
     gold: Iterable[LabeledDocument],
     predicted: Iterable[LabeledDocument],
     *,
+    kind: Kind = "entities",
     method: Method = "isotonic",
     min_examples: int = 50,
 ) -> Calibration:
@@ -191,14 +204,16 @@ def calibrate(
 
     Args:
         gold: Labels made by people.
-        predicted: Predictions for them whose entities have a confidence.
+        predicted: Predictions for them whose labels have a confidence.
+        kind: What is calibrated: ``"entities"``, ``"relations"`` or ``"classes"``; each kind by a calibration of its
+            own.
         method: ``"isotonic"`` follows any shape and wants a few hundred examples; ``"platt"`` is smooth, wants fewer.
         min_examples: Least number of scored predictions of a label for a curve of its own.
 
     Raises:
         ConfigurationError: Nothing to learn from, or confidences of more than one method.
     """
-    found = judged(gold, predicted)
+    found = judged(gold, predicted, kind)
     methods = {item.method for item in found}
     if len(methods) > 1:
         raise ConfigurationError(f"calibrate: expected confidences of one method, found {sorted(map(str, methods))}")
@@ -209,6 +224,7 @@ def calibrate(
     return Calibration(
         overall=fit([(item.score, item.right) for item in found]),
         method=method,
+        kind=kind,
         confidence_method=next(iter(methods), None),
         by_label={
             label: fit([(item.score, item.right) for item in items])

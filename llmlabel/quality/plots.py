@@ -7,7 +7,7 @@ notebook show it. Names from data are drawn as they are, never read as mathemati
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from llmlabel.evaluation import Confused, Evaluation, Interval
@@ -64,8 +64,9 @@ def reliability_figure(found: Reliability, title: str = "") -> Figure:
     x, y = [row.confidence or 0.0 for row in rows], [row.right or 0.0 for row in rows]
     axes.plot(x, y, color=_BLUE, marker="o", label=f"ECE {_shown(found.ece)}, AUROC {_shown(found.auroc)}")
     for row in rows:
-        axes.annotate(str(row.count), (row.confidence or 0.0, row.right or 0.0), (4, 6), textcoords="offset points")
-    axes.set(xlim=(-0.02, 1.05), ylim=(-0.02, 1.08))
+        place = row.confidence or 0.0, row.right or 0.0
+        axes.annotate(str(row.count), place, (-5, 5), textcoords="offset points", ha="right")
+    axes.set(xlim=(-0.1, 1.05), ylim=(-0.04, 1.1))
     axes.legend(loc="upper left")
     return _named(figure, axes, title or "Reliability", "confidence", "share right")
 
@@ -114,30 +115,55 @@ def label_counts_figure(items: Iterable[LabeledDocument], title: str = "") -> Fi
     return _named(figure, axes, title or "Labels", "count", "")
 
 
-def interval_figure(rows: Sequence[tuple[str, float | None, Interval | None]], title: str = "") -> Figure:
-    """Return named values with their intervals, one below the other, the first on top.
+_Bounded = tuple[str, float | None, Interval | None]
+
+
+def comparison_figure(
+    values: Sequence[_Bounded], differences: Sequence[_Bounded], real: Collection[str], title: str = ""
+) -> Figure:
+    """Return variants with their F1 and, beside it, the paired difference from the first; the first on top.
+
+    Args:
+        values: F1 of each variant, with its interval.
+        differences: From the first variant, by the same names.
+        real: Names of those whose difference is real: their marks are filled.
+        title: Above the figure.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
-    figure, axes = _figure(6, 1.2 + 0.4 * max(len(rows), 2))
-    for place, (_, value, interval) in enumerate(rows):
+    figure = _blank(10, 1.4 + 0.4 * max(len(values), 2))
+    left, right = figure.subplots(1, 2)
+    _bars(left, values, {name for name, _, _ in values})
+    _bars(right, differences, real)
+    right.axvline(0, color=_GREY, linestyle="--")
+    right.tick_params(labelleft=False)
+    _named(figure, right, "paired difference from the first (filled: real)", "F1", "")
+    return _named(figure, left, title, "F1", "")
+
+
+def _bars(axes: Axes, rows: Sequence[_Bounded], filled: Collection[str]) -> None:
+    for place, (name, value, interval) in enumerate(rows):
         if interval is not None:
             axes.plot([interval.low, interval.high], [place, place], color=_GREY)
         if value is not None:
-            axes.plot([value], [place], color=_BLUE, marker="o")
+            face = _BLUE if name in filled else "white"
+            axes.plot([value], [place], color=_BLUE, marker="o", markerfacecolor=face)
     axes.set_yticks(range(len(rows)), _plain([name for name, _, _ in rows]), parse_math=False)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    return _named(figure, axes, title, "F1", "")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = _blank(width, height)
+    return figure, figure.add_subplot()
+
+
+def _blank(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('figures need matplotlib: pip install "llmlabel[plots]"') from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _named(figure: Figure, axes: Axes, title: str, x: str, y: str) -> Figure:

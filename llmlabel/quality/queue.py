@@ -4,8 +4,9 @@ With T right labels and E errors (wrong and missed ones), F1 is 2T / (2T + E). A
 missed labels turns T into T + m and E into E - w - m; the gain of a document is the first-order change of F1,
 2 (m E + T (w + m)) / (2T + E)². What is wrong or missed is not known, so expected numbers stand in:
 
-- an entity is wrong with 1 - confidence, or with ``unknown`` where it has no confidence;
-- an entity that other sources have and the prediction lacks is missed with the share of these sources;
+- an entity, a relation, a chosen class is wrong with 1 - confidence, or with ``unknown`` where it has no confidence;
+- one that other sources have and the prediction lacks is missed with the share of these sources;
+- where one class is chosen and likely wrong, the right one is missed as likely;
 - a mention that was not found, or has several possible places, is missed with ``unknown``;
 - a document that was not labelled misses as many labels as labelled ones have, by length.
 
@@ -15,12 +16,13 @@ Expected numbers are only as good as the confidences: calibrate them first, or r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation.matching import Span
-from llmlabel.quality.voting import answered, by_id, spans_of, support, voters_of
+from llmlabel.evaluation.matching import Span, answered, by_id
+from llmlabel.evaluation.relations import links_of
+from llmlabel.quality.voting import spans_of, support, voters_of
 from llmlabel.types import LabeledDocument, Prediction, Value
 
 _DOUBTFUL = frozenset({"not_found", "ambiguous"})
@@ -81,10 +83,20 @@ def review_queue(
 
 
 def _density(items: Iterable[LabeledDocument]) -> float:
-    """Entities per character of what was labelled."""
+    """Labels per character of what was labelled."""
     seen = [item for item in items if answered(item)]
     characters = sum(len(item.document.text) for item in seen)
-    return sum(len(spans_of(item)) for item in seen) / characters if characters else 0.0
+    return sum(len(_scores(item)) for item in seen) / characters if characters else 0.0
+
+
+def _scores(item: LabeledDocument) -> dict[Hashable, float | None]:
+    """The confidence of each different label of a document, whatever its kind."""
+    ends = [Span(e.start, e.end, e.label) for e in item.entities]
+    found: dict[Hashable, float | None] = {
+        ("class", name, chosen.label): chosen.confidence for name, labels in item.classes.items() for chosen in labels
+    }
+    found |= {(r.label, ends[r.head], ends[r.tail]): r.confidence for r in reversed(item.relations)}
+    return found | {span: e.confidence for span, e in zip(reversed(ends), reversed(item.entities), strict=True)}
 
 
 def _expect(
@@ -95,18 +107,37 @@ def _expect(
     density: float,
 ) -> _Expected:
     made, id = item.provenance, item.document.id
-    own = spans_of(item) if answered(item) else frozenset()
+    scores = _scores(item) if answered(item) else {}
     if answered(item) and made is not None and (made.kind == "human" or made.reviewed):
-        return _Expected(id, len(own), 0.0, 0.0)
-    scores = {(e.start, e.end, e.label): e.confidence for e in reversed(item.entities)} if own else {}
+        return _Expected(id, len(scores), 0.0, 0.0)
     right = sum(1 - unknown if score is None else score for score in scores.values())
-    voters = [spans_of(voter) for voter in voters_of(item, tables)]
-    missed = _missed(own, voters, min_iou)
-    if not answered(item) and not voters:
+    others = voters_of(item, tables)
+    seen = item if answered(item) else item.model_copy(update={"entities": (), "relations": (), "classes": {}})
+    missed = _missed(spans_of(seen), [spans_of(voter) for voter in others], min_iou)
+    missed += _missed_relations(seen, others) + _missed_classes(seen, others, unknown)
+    if not answered(item) and not others:
         missed = density * len(item.document.text)
     if isinstance(item, Prediction) and answered(item):
         missed += unknown * sum(p.status in _DOUBTFUL for p in item.placements)
     return _Expected(id, right, len(scores) - right, missed)
+
+
+def _missed_relations(item: LabeledDocument, others: Sequence[LabeledDocument]) -> float:
+    """The expected number of relations that the others have and the prediction lacks."""
+    named = Counter(link for other in others for link in links_of(other) - links_of(item))
+    return named.total() / max(1, len(others))
+
+
+def _missed_classes(item: LabeledDocument, others: Sequence[LabeledDocument], unknown: float) -> float:
+    """The expected number of class labels that are missed; where one is chosen, as many as are likely wrong."""
+    missed = 0.0
+    for name in dict.fromkeys(name for labeled in (item, *others) for name in labeled.classes):
+        own = item.classes.get(name, ())
+        answers = [{c.label for c in other.classes[name]} for other in others if name in other.classes]
+        named = sum(len(answer - {c.label for c in own}) for answer in answers) / max(1, len(answers))
+        doubt = 1 - (1 - unknown if own[0].confidence is None else own[0].confidence) if len(own) == 1 else 0.0
+        missed += max(named, doubt)
+    return missed
 
 
 def _missed(own: frozenset[Span], voters: Sequence[frozenset[Span]], min_iou: float) -> float:

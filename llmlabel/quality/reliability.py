@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation.scores import mean, ratio
-from llmlabel.html import table_html
-from llmlabel.quality.voting import answered, by_id, spans_of
+from llmlabel.evaluation.tables import shown, text_table
+from llmlabel.html import table_html, terminal_safe
+from llmlabel.quality.judging import Judged, Kind, judged
 from llmlabel.types import LabeledDocument, Value
 
 _HEADERS = ("confidence", "labels", "mean confidence", "share right")
-
-
-class Judged(NamedTuple):
-    """One predicted entity that gold labels judge: its label, its score, whether it is exactly right."""
-
-    label: str
-    score: float
-    right: bool
-    method: str | None = None
 
 
 class Bin(Value):
@@ -45,6 +36,7 @@ class Reliability(Value):
         brier: Mean squared distance of confidence and outcome; a constant guess of ``right`` gives right × (1 - right).
         auroc: Chance that a right label has a higher confidence than a wrong one (equal ones count half); None where
             all are right, or all wrong. Says how well labels are ranked, and nothing of calibration.
+        by_label: The same for each label.
     """
 
     count: int
@@ -53,6 +45,7 @@ class Reliability(Value):
     ece: float | None
     brier: float | None
     auroc: float | None
+    by_label: dict[str, Reliability] = {}
 
     def rows(self) -> Iterator[tuple[str, int, float | None, float | None]]:
         """Yield the reliability table: interval, labels, mean confidence, share right."""
@@ -60,66 +53,55 @@ class Reliability(Value):
             yield f"{item.low:.2f} to {item.high:.2f}", item.count, item.confidence, item.right
 
     def __str__(self) -> str:
-        lines = [f"{_HEADERS[0]:<14}" + "".join(f"{name:>17}" for name in _HEADERS[1:])]
-        for name, *cells in self.rows():
-            lines.append(f"{name:<14}" + "".join(f"{_shown(cell):>17}" for cell in cells))
-        return "\n".join([*lines, self._summary()])
+        return "\n".join([*text_table(_HEADERS, self.rows()), *map(terminal_safe, self.facts())])
+
+    def facts(self) -> Iterator[str]:
+        """Yield the measures in a line: of all labels, then of each."""
+        yield self._summary()
+        yield from (f"{label}: {found._summary()}" for label, found in self.by_label.items())
 
     def _summary(self) -> str:
-        return f"{self.count} labels; ECE {_shown(self.ece)}, Brier {_shown(self.brier)}, AUROC {_shown(self.auroc)}"
+        return f"{self.count} labels; ECE {shown(self.ece)}, Brier {shown(self.brier)}, AUROC {shown(self.auroc)}"
 
     def _repr_html_(self) -> str:
-        return table_html(_HEADERS, self.rows(), self._summary())
-
-
-def _shown(value: object) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def judged(gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument]) -> list[Judged]:
-    """Return every predicted entity that has a confidence and a gold document; right means exact place and label.
-
-    Repeated entities count once; documents that were not labelled, or have no gold labels, judge nothing.
-
-    Raises:
-        ConfigurationError: An id stands twice on one side, or the texts of a document differ.
-    """
-    truth = by_id(gold, "gold")
-    found = []
-    for item in by_id(predicted, "predicted").values():
-        own = truth.get(item.document.id)
-        if own is None or not answered(item):
-            continue
-        if own.document.text != item.document.text:
-            raise ConfigurationError(f"document {item.document.id!r}: gold and predicted have different texts")
-        right = spans_of(own)
-        scored = {(e.start, e.end, e.label): e for e in reversed(item.entities) if e.confidence is not None}
-        found += [
-            Judged(e.label, e.confidence or 0.0, span in right, e.confidence_method)
-            for span, e in sorted(scored.items(), key=lambda pair: pair[0])
-        ]
-    return found
+        return table_html(_HEADERS, self.rows()) + table_html(("",), [(fact,) for fact in self.facts()])
 
 
 def reliability(
-    gold: Iterable[LabeledDocument], predicted: Iterable[LabeledDocument], *, bins: int = 10
+    gold: Iterable[LabeledDocument],
+    predicted: Iterable[LabeledDocument],
+    *,
+    kind: Kind = "entities",
+    bins: int = 10,
 ) -> Reliability:
-    """Return how reliable the confidences of predicted entities are, judged by gold labels.
+    """Return how reliable the confidences of predicted entities, relations or classes are, judged by gold labels.
 
     Raises:
         ConfigurationError: An id stands twice on one side, the texts of a document differ, or ``bins`` is below 1.
     """
-    return reliability_of(judged(gold, predicted), bins)
+    return reliability_of(judged(gold, predicted, kind), bins)
 
 
 def reliability_of(items: Sequence[Judged], bins: int = 10) -> Reliability:
-    """Return how reliable judged scores are.
+    """Return how reliable judged scores are, over all and for each label.
 
     Raises:
         ConfigurationError: ``bins`` is below 1.
     """
     if bins < 1:
         raise ConfigurationError(f"bins: expected a number from 1, found {bins}")
+    by_label = {label: _measured(own, bins) for label, own in _by_label(items).items()}
+    return _measured(items, bins).model_copy(update={"by_label": by_label})
+
+
+def _by_label(items: Iterable[Judged]) -> dict[str, list[Judged]]:
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for item in items:
+        groups[item.label].append(item)
+    return dict(sorted(groups.items()))
+
+
+def _measured(items: Sequence[Judged], bins: int) -> Reliability:
     groups: dict[int, list[Judged]] = defaultdict(list)
     for item in items:
         groups[min(int(item.score * bins), bins - 1)].append(item)
@@ -172,12 +154,16 @@ class Threshold(Value):
     coverage: float = 0.0
     kept: int = 0
 
+    def accepts(self, confidence: float | None) -> bool:
+        """Whether a label with this confidence can be taken; one without any cannot."""
+        return self.value is not None and confidence is not None and confidence >= self.value
+
 
 def threshold_for(items: Sequence[Judged], precision: float, *, min_kept: int = 20) -> Threshold:
     """Return the threshold with the most labels above it whose share right is at least ``precision``.
 
     Args:
-        items: Judged labels, from ``judged``; filter them by label for one threshold per label.
+        items: Judged labels, from ``judged``.
         precision: What is wanted, above 0 and at most 1.
         min_kept: Least number of labels above it: a precision of 1.0 on three labels promises nothing.
 
@@ -194,3 +180,12 @@ def threshold_for(items: Sequence[Judged], precision: float, *, min_kept: int = 
         if last_of_score and number >= min_kept and right / number >= precision:
             best = Threshold(value=item.score, precision=right / number, coverage=number / len(ranked), kept=number)
     return best
+
+
+def thresholds_for(items: Sequence[Judged], precision: float, *, min_kept: int = 20) -> dict[str, Threshold]:
+    """Return the threshold of each label, as ``threshold_for`` has it; a label without enough examples has none.
+
+    Raises:
+        ConfigurationError: ``precision`` is out of range.
+    """
+    return {label: threshold_for(own, precision, min_kept=min_kept) for label, own in _by_label(items).items()}

@@ -19,12 +19,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation.matching import Span, overlap
+from llmlabel.evaluation.matching import Span, answered, by_id, overlap
 from llmlabel.types import NO_USAGE, ClassLabel, Discarded, Entity, LabeledDocument, Prediction, Relation
 
 Overlaps = Literal["keep", "best"]
 VOTES = "votes"
-AGREEMENT = "agreement"
 _SLACK = 1e-9  # 0.6 of five voters is three, whatever floating point makes of it
 
 
@@ -32,11 +31,6 @@ def iou(a: Span, b: Span) -> float:
     """Return the intersection over union of two spans, in characters."""
     shared = overlap(a, b)
     return shared / (a.end - a.start + b.end - b.start - shared)
-
-
-def answered(item: LabeledDocument) -> bool:
-    """Whether a document's labels can vote: a prediction with the outcome ``labeled``, or labels of another origin."""
-    return not isinstance(item, Prediction) or item.outcome == "labeled"
 
 
 def vote(
@@ -62,46 +56,12 @@ def vote(
     Raises:
         ConfigurationError: No sources, a number out of range, an id twice in a source, or two texts for one id.
     """
-    _check(threshold, min_iou)
+    check(threshold, min_iou)
     if not sources:
         raise ConfigurationError("sources: expected at least one run to vote, found none")
     tables = [by_id(source, f"sources[{number}]") for number, source in enumerate(sources)]
     ids = dict.fromkeys(id for table in tables for id in table)
     return [_elect([table[id] for table in tables if id in table], threshold, min_iou, overlaps) for id in ids]
-
-
-def agreement_scores(
-    predicted: Iterable[LabeledDocument], others: Sequence[Iterable[LabeledDocument]], *, min_iou: float = 1.0
-) -> list[LabeledDocument]:
-    """Return the predictions with, as confidence of each entity, the share of the other sources that have it too.
-
-    Nothing is added or dropped (``vote`` does that); ``confidence_method`` is ``"agreement"``. Where no other source
-    has labelled the document, the confidence stays as it is.
-
-    Raises:
-        ConfigurationError: ``min_iou`` out of range, an id twice in a source, or two texts for one id.
-    """
-    _check(1.0, min_iou)
-    tables = [by_id(source, f"others[{number}]") for number, source in enumerate(others)]
-    scored = []
-    for item in predicted:
-        voters = voters_of(item, tables)
-        scored.append(_with_agreement(item, voters, min_iou) if voters else item)
-    return scored
-
-
-def by_id(source: Iterable[LabeledDocument], name: str) -> dict[str, LabeledDocument]:
-    """Return the documents of a source by id.
-
-    Raises:
-        ConfigurationError: An id stands twice.
-    """
-    found: dict[str, LabeledDocument] = {}
-    for item in source:
-        if item.document.id in found:
-            raise ConfigurationError(f"{name}: document {item.document.id!r} stands twice; ids must differ")
-        found[item.document.id] = item
-    return found
 
 
 def voters_of(item: LabeledDocument, tables: Sequence[Mapping[str, LabeledDocument]]) -> list[LabeledDocument]:
@@ -131,7 +91,8 @@ def _same(a: Span, b: Span, min_iou: float) -> bool:
     return a.label == b.label and iou(a, b) >= min_iou
 
 
-def _check(threshold: float, min_iou: float) -> None:
+def check(threshold: float, min_iou: float) -> None:
+    """Raise ``ConfigurationError`` unless both numbers are above 0 and at most 1."""
     for name, value in (("threshold", threshold), ("min_iou", min_iou)):
         if not 0 < value <= 1:
             raise ConfigurationError(f"{name}: expected a number above 0 and at most 1, found {value!r}")
@@ -140,20 +101,6 @@ def _check(threshold: float, min_iou: float) -> None:
 def _same_text(items: Sequence[LabeledDocument]) -> None:
     if any(item.document.text != items[0].document.text for item in items):
         raise ConfigurationError(f"document {items[0].document.id!r}: the sources have different texts for it")
-
-
-def _with_agreement(item: LabeledDocument, voters: Sequence[LabeledDocument], min_iou: float) -> LabeledDocument:
-    spans = [spans_of(voter) for voter in voters]
-    entities = tuple(
-        entity.model_copy(
-            update={
-                "confidence": support(Span(entity.start, entity.end, entity.label), spans, min_iou) / len(voters),
-                "confidence_method": AGREEMENT,
-            }
-        )
-        for entity in item.entities
-    )
-    return item.model_copy(update={"entities": entities})
 
 
 def _elect(items: Sequence[LabeledDocument], threshold: float, min_iou: float, overlaps: Overlaps) -> Prediction:
@@ -235,7 +182,8 @@ def _relations(
     for (head, tail, label), count in sorted(votes.items()):
         if head in place and tail in place and count >= needed:
             share = count / len(voters)
-            found.append(Relation(head=place[head], tail=place[tail], label=label, confidence=share))
+            ends = {"head": place[head], "tail": place[tail]}
+            found.append(Relation(**ends, label=label, confidence=share, confidence_method=VOTES))
         else:
             what = f"{label}: {_short(_first(voters, head).text)} → {_short(_first(voters, tail).text)}"
             lost.append(_outvoted("relation", what, count, len(voters)))
@@ -261,7 +209,7 @@ def _classes(
             kept = kept[:1] if votes[kept[0]] > votes[kept[1]] else []
         if kept or not votes:
             chosen[name] = tuple(
-                ClassLabel(label=label, confidence=votes[label] / len(voters), confidence_method="votes")
+                ClassLabel(label=label, confidence=votes[label] / len(voters), confidence_method=VOTES)
                 for label in kept
             )
         dropped = [label for label in votes if label not in kept]

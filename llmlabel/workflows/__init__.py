@@ -2,13 +2,14 @@
 
 from llmlabel.workflows.compare import acompare, compare, compare_runs
 from llmlabel.workflows.comparison import Comparison, PairDifference, VariantScore
-from llmlabel.workflows.verify import averify, doubtful, verification_schema, verify
+from llmlabel.workflows.verify import Verified, averify, doubtful, verification_schema, verify
 from llmlabel.workflows.vote import avote_of, vote_of
 
 __all__ = [
     "Comparison",
     "PairDifference",
     "VariantScore",
+    "Verified",
     "acompare",
     "averify",
     "avote_of",

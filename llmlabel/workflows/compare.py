@@ -9,18 +9,21 @@ from itertools import combinations
 from llmlabel.engine import run_sync
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation import Difference, Evaluation, evaluate, intervals_of, paired_difference
+from llmlabel.evaluation.bootstrap import Counts
+from llmlabel.evaluation.counting import Measure, count_rows, measure_of
 from llmlabel.evaluation.scores import Score
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
-from llmlabel.types import LabeledDocument, Prediction
+from llmlabel.types import NO_USAGE, LabeledDocument, Prediction
 from llmlabel.workflows.comparison import Comparison, PairDifference, VariantScore
+from llmlabel.workflows.verify import Verified
 
-_Row = tuple[int, int, int]
+Variant = Pipeline | Verified
 
 
 def compare(
-    gold: Iterable[LabeledDocument], variants: Mapping[str, Pipeline], *, samples: int = 1000, seed: int = 0
+    gold: Iterable[LabeledDocument], variants: Mapping[str, Variant], *, samples: int = 1000, seed: int = 0
 ) -> Comparison:
     """Run each pipeline over the gold documents and return the comparison; the first variant is the baseline.
 
@@ -31,7 +34,7 @@ def compare(
     Args:
         gold: Documents with labels made by people, best without sight of predictions.
         variants: Pipelines by name, without exporters: they may differ in model, prompt, answer format, examples,
-            passes, packing, resolver.
+            passes, packing, resolver; or ``Verified`` pipelines, which look twice at what is doubtful.
         samples: Bootstrap resamples.
         seed: Of the bootstrap.
 
@@ -42,7 +45,7 @@ def compare(
 
 
 async def acompare(
-    gold: Iterable[LabeledDocument], variants: Mapping[str, Pipeline], *, samples: int = 1000, seed: int = 0
+    gold: Iterable[LabeledDocument], variants: Mapping[str, Variant], *, samples: int = 1000, seed: int = 0
 ) -> Comparison:
     """Run each pipeline over the gold documents and return the comparison (async)."""
     truth = list(gold)
@@ -51,22 +54,22 @@ async def acompare(
     runs: dict[str, tuple[Prediction, ...]] = {}
     notes: list[str] = []
     schema: LabelSchema | None = None
-    for name, pipeline in variants.items():
-        result = await pipeline.arun([item.document for item in truth])
+    for name, variant in variants.items():
+        result = await variant.arun([item.document for item in truth])
         runs[name] = result.predictions
-        schema = schema or pipeline.labeler.schema
-        notes += _notes(name, result)
+        schema = schema or _pipelines(variant)[0].labeler.schema
+        notes += [f"{name}: {note}" for note in run_notes(result)]
     return compare_runs(truth, runs, schema=schema, samples=samples, seed=seed, notes=notes)
 
 
-def check_variants(gold: Iterable[LabeledDocument], variants: Mapping[str, Pipeline]) -> None:
+def check_variants(gold: Iterable[LabeledDocument], variants: Mapping[str, Variant]) -> None:
     """Refuse what would falsify a comparison, before anything is paid.
 
     Raises:
         ConfigurationError: A pipeline exports, or has gold documents among its examples.
     """
     texts = {item.document.text for item in gold}
-    for name, pipeline in variants.items():
+    for name, pipeline in ((name, part) for name, variant in variants.items() for part in _pipelines(variant)):
         if pipeline.exporters:
             raise ConfigurationError(f"variant {name!r} has exporters: a comparison must not publish anything")
         seen = sum(example.text in texts for example in pipeline.labeler.examples)
@@ -76,12 +79,19 @@ def check_variants(gold: Iterable[LabeledDocument], variants: Mapping[str, Pipel
             )
 
 
-def _notes(name: str, result: RunResult) -> Iterator[str]:
+def _pipelines(variant: Variant) -> tuple[Pipeline, ...]:
+    return (variant.first, variant.second) if isinstance(variant, Verified) else (variant,)
+
+
+def run_notes(result: RunResult) -> Iterator[str]:
+    """Yield what a reader must know of a run before believing its figures."""
+    yield from result.notes
     if result.stopped:
-        yield f"{name} stopped early: {result.stopped}"
-    reused = sum(item.outcome == "labeled" and not item.usage.requests for item in result.predictions)
+        yield f"stopped early: {result.stopped}"
+    # Packed documents share the one request, so that its tokens tell who was asked, and not its number.
+    reused = sum(item.outcome == "labeled" and item.usage == NO_USAGE for item in result.predictions)
     if reused:
-        yield f"{name}: {reused} document(s) were answered before; what they took is not in this table"
+        yield f"{reused} document(s) were answered before; what they took is not in this table"
 
 
 def _several(variants: Mapping[str, object]) -> None:
@@ -94,19 +104,22 @@ def compare_runs(
     runs: Mapping[str, Iterable[LabeledDocument]],
     *,
     schema: LabelSchema | None = None,
+    measure: Measure | None = None,
     samples: int = 1000,
     seed: int = 0,
     notes: Iterable[str] = (),
 ) -> Comparison:
     """Return the comparison of finished runs over the same documents; the first one is the baseline.
 
-    F1 is of entities (exact place and label), or of the labels of all classifications where the gold documents have no
-    entities. Differences are paired over documents; ``Difference.real`` says when one is called.
+    F1 is of entities (exact place and label), of relations, or of the labels of all classifications. Differences
+    are paired over documents; ``Difference.real`` says when one is called.
 
     Args:
         gold: Labels made by people.
         runs: Predictions by name of the variant. A document that a run lacks counts as missed.
         schema: Names labels, so that foreign ones are found.
+        measure: ``"entities"``, ``"relations"`` or ``"classes"``; by default entities, or classes where the gold
+            documents have no entities.
         samples: Bootstrap resamples.
         seed: Of the bootstrap.
         notes: Remarks to show with the result.
@@ -116,10 +129,10 @@ def compare_runs(
     """
     truth = list(gold)
     _several(runs)
-    runs = {name: list(run) for name, run in runs.items()}
-    measure = "entities" if any(item.entities for item in truth) else "classes"
-    scores = {name: evaluate(truth, run, schema=schema, samples=0) for name, run in runs.items()}
-    rows = {name: _rows(measure, truth, runs[name], scores[name]) for name in runs}
+    given = {name: list(run) for name, run in runs.items()}
+    measure = measure_of(truth, measure)
+    scores = {name: evaluate(truth, run, schema=schema, samples=0) for name, run in given.items()}
+    rows = {name: count_rows(measure, truth, given[name]) for name in given}
     pairs = {
         (one, two): paired_difference(rows[one], rows[two], samples=samples, seed=seed)
         for one, two in combinations(rows, 2)
@@ -129,7 +142,7 @@ def compare_runs(
         documents=len(truth),
         measure=measure,
         variants=tuple(
-            _variant(name, scores[name], runs[name], rows[name], pairs.get((base, name)), samples=samples, seed=seed)
+            _variant(name, scores[name], given[name], rows[name], pairs.get((base, name)), samples=samples, seed=seed)
             for name in rows
         ),
         pairs=tuple(PairDifference(first=a, second=b, difference=found) for (a, b), found in pairs.items()),
@@ -138,32 +151,11 @@ def compare_runs(
     )
 
 
-def _rows(
-    measure: str, gold: Sequence[LabeledDocument], run: Iterable[LabeledDocument], scores: Evaluation
-) -> list[_Row]:
-    """Right, spurious and missed labels of each gold document, in the order of the gold documents."""
-    if measure == "entities":
-        return [(d.tp, d.fp, d.fn) for d in scores.documents]
-    found = {item.document.id: item for item in run if not isinstance(item, Prediction) or item.outcome == "labeled"}
-    return [_class_row(item, found.get(item.document.id)) for item in gold]
-
-
-def _class_row(gold: LabeledDocument, answer: LabeledDocument | None) -> _Row:
-    mine = {(name, item.label) for name, chosen in gold.classes.items() for item in chosen}
-    theirs = {
-        (name, item.label)
-        for name, chosen in (answer.classes if answer else {}).items()
-        if name in gold.classes
-        for item in chosen
-    }
-    return len(mine & theirs), len(theirs - mine), len(mine - theirs)
-
-
 def _variant(
     name: str,
     scores: Evaluation,
     run: Iterable[LabeledDocument],
-    rows: Sequence[_Row],
+    rows: Sequence[Counts],
     difference: Difference | None,
     *,
     samples: int,

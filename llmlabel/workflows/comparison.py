@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation import Difference, Evaluation, Interval
 from llmlabel.evaluation.bootstrap import MIN_DOCUMENTS
-from llmlabel.html import table_html, terminal_safe
+from llmlabel.evaluation.tables import csv_table, text_table
+from llmlabel.html import Cell, table_html, terminal_safe
 from llmlabel.types import Usage, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Cell = str | int | float | None
-QUALITY = ("variant", "F1", "low", "high", "difference", "low", "high", "real", "precision", "recall")
+QUALITY = ("variant", "F1", "F1 low", "F1 high", "difference", "low", "high", "real", "precision", "recall")
 COST = ("variant", "requests", "tokens in", "tokens out", "cost", "not labelled", "unplaced", "discarded", "reasons")
 
 
@@ -64,7 +64,7 @@ class Comparison(Value):
 
     Attributes:
         documents: Gold documents, all scored for every variant.
-        measure: What F1 is of: ``"entities"`` or ``"classes"``.
+        measure: What F1 is of: ``"entities"``, ``"relations"`` or ``"classes"``.
         variants: One row each, in the order given; the first is the baseline.
         pairs: The difference of every two variants.
         winner: The variant that is really better than every other one; None if there is none.
@@ -114,8 +114,9 @@ class Comparison(Value):
             yield v.name, used.requests, used.input_tokens, used.output_tokens, used.cost, *lost, v.reasons
 
     def facts(self) -> Iterator[str]:
-        """Yield what stands below the tables: the verdict, what was lost, and notes."""
+        """Yield what stands below the tables: the verdict, each difference, what was lost, and notes."""
         yield self.verdict
+        yield from (f"{p.second} against {p.first}: {p.difference}" for p in self.pairs)
         for v in self.variants:
             lost = {**v.unanswered, **v.unplaced, **v.discarded}
             if lost:
@@ -139,23 +140,31 @@ class Comparison(Value):
 
     def __str__(self) -> str:
         head = f"{self.measure}, {self.documents} documents; differences are against {self.variants[0].name}"
-        tables = [*_table(QUALITY, self.quality()), "", *_table(COST, self.cost())]
+        tables = [*text_table(QUALITY, self.quality()), "", *text_table(COST, self.cost())]
         return "\n".join([terminal_safe(head), *tables, "", *(terminal_safe(fact) for fact in self.facts())])
 
     def _repr_html_(self) -> str:
         quality = table_html(QUALITY, self.quality(), f"{self.measure}, {self.documents} documents")
         return quality + table_html(COST, self.cost()) + table_html(("",), [(fact,) for fact in self.facts()])
 
+    def to_csv(self) -> str:
+        """Return quality and cost, a row per variant, as CSV; a name that is a formula to a spreadsheet is defused."""
+        rows = [(*quality, *cost[1:]) for quality, cost in zip(self.quality(), self.cost(), strict=True)]
+        return csv_table((*QUALITY, *COST[1:]), rows)
+
     def figure(self) -> Figure:
-        """Return F1 with its interval for each variant, as a matplotlib figure.
+        """Return F1 and paired difference of each variant, with intervals, as a matplotlib figure.
 
         Raises:
             ImportError: matplotlib is not installed (extra ``plots``).
         """
-        from llmlabel.quality.plots import interval_figure
+        from llmlabel.quality.plots import comparison_figure
 
-        rows = [(v.name, v.f1, v.interval) for v in self.variants]
-        return interval_figure(rows, f"F1 of {self.measure}, {self.documents} documents")
+        values = [(v.name, v.f1, v.interval) for v in self.variants]
+        differences = [(v.name, v.difference.value, v.difference.interval) if v.difference else (v.name, None, None)
+                       for v in self.variants]  # fmt: skip
+        real = {v.name for v in self.variants if v.difference and v.difference.real}
+        return comparison_figure(values, differences, real, f"F1 of {self.measure}, {self.documents} documents")
 
 
 def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
@@ -167,17 +176,3 @@ def _turned(found: Difference) -> Difference:
         update={"low": -found.interval.high, "high": -found.interval.low}
     )
     return found.model_copy(update={"value": None if found.value is None else -found.value, "interval": turned})
-
-
-def _table(headers: tuple[str, ...], rows: Iterator[tuple[Cell, ...]]) -> Iterator[str]:
-    shown = [headers, *(tuple(map(_shown, row)) for row in rows)]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(headers))]
-    for row in shown:
-        name, *cells = row
-        yield name.ljust(widths[0]) + "".join(f"  {cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))
-
-
-def _shown(value: Cell) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else terminal_safe(str(value))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from llmlabel.engine import run_sync
 from llmlabel.errors import ConfigurationError
 from llmlabel.pipeline.pipeline import Pipeline
+from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import Classification, Label, LabelSchema
 from llmlabel.types import NO_USAGE, Discarded, Document, Entity, LabeledDocument, Placement, Prediction, Relation
 
@@ -24,6 +25,8 @@ _GUIDE = (
 )
 Doubt = Callable[[Entity, Placement | None], bool]
 _Key = tuple[int, int, str]
+# What belongs to the label an entity had, and says nothing of another one.
+_OF_THE_LABEL: dict[str, object] = {"attributes": {}, "confidence": None, "confidence_method": None, "reason": None}
 
 
 def verification_schema(schema: LabelSchema) -> LabelSchema:
@@ -61,9 +64,10 @@ def verify(
 ) -> list[Prediction]:
     """Return the predictions after a second look at their doubtful entities.
 
-    An entity for which the model names the same label stays; for which it names another one is relabelled, without its
-    attributes and relations; for which it names none goes to ``discarded``. Where the second look fails, the entity
-    stays as it was. Usage is added, so that ``compare_runs`` shows what it costs.
+    An entity for which the model names the same label stays; for which it names another one is relabelled, without what
+    was said of the first label (confidence, reason, attributes, relations); for which it names none goes to
+    ``discarded``. Where the second look fails, the entity stays as it was. Usage is added, so ``compare_runs`` shows
+    what it costs.
 
     Args:
         predictions: Of any run.
@@ -86,22 +90,75 @@ async def averify(
     context: int = 200,
 ) -> list[Prediction]:
     """Return the predictions after a second look at their doubtful entities (async)."""
-    part = pipeline.labeler.schema.classification(QUESTION)
-    if part is None:
-        raise ConfigurationError("verify: expected a labeler made with verification_schema(schema)")
+    _check_schema(pipeline)
     if pipeline.exporters:
         raise ConfigurationError("verify: the pipeline has exporters; questions about spans are not to be published")
-    items = list(predictions)
-    rule = doubt or doubtful()
+    verified, _ = await _looked(list(predictions), pipeline, doubt or doubtful(), context)
+    return verified
+
+
+async def _looked(
+    items: list[Prediction], pipeline: Pipeline, rule: Doubt, context: int
+) -> tuple[list[Prediction], RunResult]:
+    """Return the predictions after the second look, and the run that it was."""
     questions = [_questions(number, item, rule, context) for number, item in enumerate(items)]
     asked = [document for found in questions for document in found.values()]
     if not asked:
-        return items
-    answers = {answer.document.id: answer for answer in (await pipeline.arun(asked)).predictions}
-    return [
+        return items, RunResult()
+    run = await pipeline.arun(asked)
+    answers = {answer.document.id: answer for answer in run.predictions}
+    verified = [
         _judged(item, {key: answers[document.id] for key, document in found.items()})
         for item, found in zip(items, questions, strict=True)
     ]
+    return verified, run
+
+
+class Verified:
+    """A pipeline and a second look at what it is in doubt of, run as one: a variant for ``compare``.
+
+    Args:
+        first: Labels the documents.
+        second: Judges doubtful entities; its labeler was made with ``verification_schema(schema)``.
+        doubt: Which entities to look at; ``doubtful()`` by default.
+        context: Characters to show on each side.
+
+    Raises:
+        ConfigurationError: The labeler of ``second`` has another schema.
+    """
+
+    def __init__(self, first: Pipeline, second: Pipeline, *, doubt: Doubt | None = None, context: int = 200) -> None:
+        _check_schema(second)
+        self.first, self.second = first, second
+        self.doubt, self.context = doubt, context
+
+    @property
+    def fingerprint(self) -> str:
+        """What shapes the answers of both."""
+        return f"{self.first.fingerprint}+{self.second.fingerprint}"
+
+    async def arun(self, documents: Iterable[object]) -> RunResult:
+        """Return the run over the documents, after the second look; usage is that of both."""
+        result = await self.first.arun(documents)
+        found, second = await _looked(list(result.predictions), self.second, self.doubt or doubtful(), self.context)
+        named = tuple(item.model_copy(update={"fingerprint": self.fingerprint}) for item in found)
+        asked = len(second.predictions)
+        notes = (*result.notes, f"{asked} doubtful span(s) were looked at twice")
+        stopped = result.stopped or second.stopped
+        return result.model_copy(update={"predictions": named, "stopped": stopped, "notes": notes})
+
+    def __enter__(self) -> Verified:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close both pipelines."""
+        with self.first, self.second:
+            pass
+
+
+def _check_schema(pipeline: Pipeline) -> None:
+    if pipeline.labeler.schema.classification(QUESTION) is None:
+        raise ConfigurationError("verify: expected a labeler made with verification_schema(schema)")
 
 
 def _questions(number: int, item: Prediction, rule: Doubt, context: int) -> dict[_Key, Document]:
@@ -154,7 +211,7 @@ def _judged(item: Prediction, answers: Mapping[_Key, Prediction]) -> Prediction:
             lost.append(_lost(entity, f"a second look says {label}, which stands there already"))
         else:
             taken.add((entity.start, entity.end, label))
-            entities.append(entity.model_copy(update={"label": label, "attributes": {}}))
+            entities.append(entity.model_copy(update={"label": label, **_OF_THE_LABEL}))
     relations, lost_links = _relations(item, moved)
     return item.model_copy(
         update={

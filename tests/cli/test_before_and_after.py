@@ -147,16 +147,6 @@ def test_evaluate_compares_two_files(cli, folder, run_file):
     assert {"PERSON", "CITY"} == set(scores["by_label"])
 
 
-def test_evaluate_prints_a_table(cli, run_file):
-    """
-    For people there is one row per label and one for all.
-    """
-    done = cli("evaluate", run_file, run_file)
-
-    assert 0 == done.code
-    assert ["label", "CITY", "PERSON", "all"] == [line.split()[0] for line in done.out.splitlines()]
-
-
 def test_evaluate_needs_labels(cli, folder, run_file):
     """
     A file of plain documents is not gold.

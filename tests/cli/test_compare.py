@@ -127,3 +127,34 @@ def test_a_prompt_template_is_read(cli, folder, gold):
 
     assert 2 == done.code
     assert "colour" in done.err
+
+
+def test_a_second_look_is_a_variant(cli, folder, gold):
+    """
+    Nothing is doubtful in the good answers, so it costs nothing; a changed variant is not taken for the saved one.
+    """
+    recording = folder.record(ANSWERS)
+    ask = ("--variant", "plain", *replayed(folder, recording), "--json")
+    first = json.loads(cli("compare", gold, "--variant", "b", *ask).out)
+    second = json.loads(cli("compare", gold, "--variant", "b:verify=yes", *ask).out)
+
+    assert [] == first["notes"]
+    assert "b: 0 doubtful span(s) were looked at twice" in second["notes"]
+    assert "b: 3 document(s) were answered before; what they took is not in this table" in second["notes"]
+
+
+def test_the_comparison_is_drawn_and_written(cli, folder, gold):
+    """
+    As a figure and as CSV; a format that cannot be drawn is told.
+    """
+    pytest.importorskip("matplotlib")
+    runs = ("--run", f"a={gold}", "--run", f"b={gold}")
+    figure, table = folder.path / "compare.svg", folder.path / "compare.csv"
+    done = cli("compare", gold, *runs, "--plot", str(figure), "--csv", str(table))
+    wrong = cli("compare", gold, *runs, "--plot", str(folder.path / "compare.xyz"))
+
+    assert 0 == done.code, done.err
+    assert "<svg" in figure.read_text("utf-8")
+    assert ["variant", "a", "b"] == [line.split(",")[0] for line in table.read_text("utf-8").splitlines()]
+    assert 2 == wrong.code
+    assert "compare.xyz: cannot be drawn" in wrong.err

@@ -1,5 +1,7 @@
 """Equality with seqeval, nervaluate and scikit-learn on real data, and where we differ on purpose.
 
+spaCy's Scorer has a module of its own.
+
 Where we differ, and why:
 
 - nervaluate takes ends as inclusive; half-open spans that only touch overlap there. Here they do not.
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from pathlib import Path
 
 import pytest
 
@@ -341,3 +345,31 @@ def test_relations_of_real_sentences(shared):
     assert (50, 100, 150) == (found.relation.tp, found.relation.fp, found.relation.fn)
     assert 50 == found.relations["other"].fp
     assert (1.0, 50) == (found.exact.f1, found.review.untouched)
+
+
+OTHERS = {
+    "seqeval": r"micro avg +0\.50 +0\.50 +0\.50",
+    "nervaluate": r"^0\.5 0\.5$",
+    "spacy": r"^0\.5 0\.5$",
+    "sklearn": r"good +1\.00 +0\.50 +0\.67[^$]*^0\.6666",
+    "krippendorff": r"^spans \(F1\) +0\.500",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("tool", OTHERS)
+def test_the_page_shows_how_others_are_called(tool, capsys):
+    """
+    Each adapter of the documentation runs as it stands there, and its figures are ours.
+    """
+    pytest.importorskip(tool)
+    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text("utf-8")
+    blocks = re.findall(r"^(<!-- not run: [^\n]+\n)?```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    namespace = {}
+    exec(next(code for skipped, code in blocks if not skipped), namespace)
+    [adapter] = [code for skipped, code in blocks if skipped and re.search(rf"(import|from) {tool}\b|{tool}_", code)]
+    capsys.readouterr()
+    exec(adapter, namespace)
+
+    assert re.search(OTHERS[tool], capsys.readouterr().out, re.MULTILINE)

@@ -73,11 +73,16 @@ def test_label_counts(tmp_path):
 
 def test_a_comparison_draws_itself(tmp_path):
     """
-    A line and a point per variant.
+    F1 on the left, the paired difference on the right: hollow where it is not real.
     """
-    _, axes = drawn(compare_runs(TRUTH * 1, {"a": GUESS, "b": TRUTH}).figure(), tmp_path)
+    figure = compare_runs(TRUTH, {"a": GUESS, "b": TRUTH}).figure()
+    figure.savefig(tmp_path / "figure.svg")
+    left, right = figure.axes
 
-    assert ["a", "b"] == [label.get_text() for label in axes.get_yticklabels()]
+    assert ["a", "b"] == [label.get_text() for label in left.get_yticklabels()]
+    assert [[0.5], [1.0]] == [list(line.get_xdata()) for line in left.lines if line.get_marker() == "o"]
+    [point] = [line for line in right.lines if line.get_marker() == "o"]
+    assert ([0.5], "white") == (list(point.get_xdata()), point.get_markerfacecolor())
 
 
 def test_nothing_can_be_drawn(tmp_path):

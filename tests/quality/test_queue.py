@@ -6,10 +6,10 @@ import pytest
 
 from llmlabel import AzureLanguageBundleExporter, KiliBundleExporter, LabelSchema, Mention, Placement, Provenance
 from llmlabel.errors import ConfigurationError
+from llmlabel.evaluation.matching import answered
 from llmlabel.exporters.azure_bundle import read_azure_bundle
 from llmlabel.exporters.kili_bundle import read_kili_bundle
 from llmlabel.quality import blind_split, expected_budget, in_blind_split, is_blind, measured_budget, review_queue
-from llmlabel.quality.voting import answered
 from tests.quality.kit import gold, predicted
 
 ANN, BOB = (0, 3, "PER"), (8, 11, "PER")

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from llmlabel import ClassLabel, JsonlExporter, LabelSchema, Pipeline, PromptTemplate
+from llmlabel import ClassLabel, JsonlExporter, LabelSchema, Pipeline, PromptTemplate, Relation
 from llmlabel.errors import ConfigurationError
 from llmlabel.testing.scripted import ScriptedLabeler
 from llmlabel.types import Asking, Document, LabeledDocument
@@ -170,3 +170,70 @@ def test_what_would_falsify_a_comparison_is_refused(tmp_path):
         compare(truth, {"a": pipeline([]), "b": pipeline([], examples=truth[:1])})
     with pytest.raises(ConfigurationError, match="two different variants"):
         compare_runs(truth, {"a": truth, "b": truth}).difference("a", "a")
+
+
+def test_a_formula_in_a_name_is_no_formula_in_csv():
+    """
+    One row per variant, quality and cost.
+    """
+    truth = gold(2)
+    lines = compare_runs(truth, {"=A1": truth, "b": truth}, samples=10).to_csv().splitlines()
+
+    assert ["variant", "'=A1", "b"] == [line.split(",")[0] for line in lines]
+    assert {18} == {line.count(",") + 1 for line in lines}
+
+
+def test_relations_are_compared_when_asked_for():
+    """
+    Where entities are equal, the difference is in the relations.
+    """
+    truth = [
+        item.model_copy(update={"relations": (Relation(head=0, tail=1, label="knows"),)})
+        for item in gold(240)
+        if len(item.entities) > 1
+    ]
+    none = [item.model_copy(update={"relations": ()}) for item in truth]
+    found = compare_runs(truth, {"none": none, "all": truth}, measure="relations", samples=100)
+
+    assert ("relations", 0.0, 1.0, "all") == (found.measure, found["none"].f1, found["all"].f1, found.winner)
+    assert None is compare_runs(truth, {"none": none, "all": truth}, samples=100).winner
+    with pytest.raises(ConfigurationError, match="measure: expected one of"):
+        compare_runs(truth, {"a": none, "b": truth}, measure="texts")
+
+
+def test_packed_documents_were_not_answered_before(tmp_path):
+    """
+    They share one request; only answers from a journal are called old.
+    """
+    truth = gold(4)
+    sections = [{"id": str(n), **json.loads(answer("Ann", "Bob"))} for n in range(1, 5)]
+    answers = [json.dumps({"documents": sections})]
+    ways = {"packed": Asking(documents_per_request=4), "again": Asking()}
+
+    def variants():
+        alone = {item.document.id: answer("Ann", "Bob") for item in truth}
+        return {
+            name: Pipeline(
+                ScriptedLabeler(SCHEMA, answers if name == "packed" else alone),
+                asking=asking,
+                progress=False,
+                journal=tmp_path / f"{name}.sqlite",
+            )
+            for name, asking in ways.items()
+        }
+
+    first, second = compare(truth, variants()), compare(truth, variants())
+
+    assert () == first.notes
+    assert "again: 4 document(s) were answered before; what they took is not in this table" in second.notes
+
+
+def test_every_pair_is_told_with_its_difference():
+    """
+    And, where it cannot be told, with what it would take.
+    """
+    truth = gold(60)
+    facts = list(compare_runs(truth, {"a": noisy(truth, 0.8, 1), "b": noisy(truth, 0.8, 2)}, samples=100).facts())
+
+    assert facts[1].startswith("b against a: ")
+    assert "60 documents are too few to tell it from chance" in facts[1]

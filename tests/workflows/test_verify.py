@@ -23,7 +23,7 @@ from llmlabel import (
 )
 from llmlabel.errors import ConfigurationError, ServiceError
 from llmlabel.testing.scripted import ScriptedLabeler
-from llmlabel.workflows import compare_runs, doubtful, verification_schema, verify
+from llmlabel.workflows import Verified, compare, compare_runs, doubtful, verification_schema, verify
 
 TEXT = "Ann ⟦x⟧ met Bob at the Bank of England."
 SCHEMA = LabelSchema(entities={"PER": "a person", "ORG": "an organisation"}, guidelines="Be strict.")
@@ -182,3 +182,46 @@ def test_attributes_go_with_a_changed_label():
     item = predicted(entity("Bob", "PER", 0.1, attributes={"role": (ClassLabel(label="guest"),)}))
 
     assert {} == verify([item], asking)[0].entities[0].attributes
+
+
+def test_what_was_said_of_the_first_label_goes_with_it():
+    """
+    Its confidence and its reason say nothing of the label that a second look gives.
+    """
+    _, asking = pipeline([answering("ORG")])
+    [found] = verify([predicted(entity("Bob", "PER", 0.4, confidence_method="votes", reason="a first name"))], asking)
+
+    [changed] = found.entities
+    assert ("ORG", None, None, None) == (
+        changed.label, changed.confidence, changed.confidence_method, changed.reason
+    )  # fmt: skip
+
+
+def test_a_second_look_is_a_variant_of_a_comparison():
+    """
+    Run, measured and paid like any other.
+    """
+    document = Document(id="a", text=TEXT)
+    gold = [LabeledDocument(document=document, entities=(entity("Bob", "PER"),))]
+    said = {"a": json.dumps({"entities": [{"text": "Bob", "label": "PER"}, {"text": "Ann", "label": "PER"}]})}
+    _, second = pipeline([answering("none of these")])
+
+    def first():
+        return Pipeline(ScriptedLabeler(SCHEMA, said), progress=False)
+
+    ann = Verified(first(), second, doubt=lambda found, _: found.text == "Ann")
+    found = compare(gold, {"plain": first(), "verified": ann})
+
+    assert [(2 / 3), 1.0] == [variant.f1 for variant in found.variants]
+    assert {"rejected on a second look": 1} == found["verified"].discarded
+    assert [1, 2] == [variant.usage.requests for variant in found.variants]
+    assert ("verified: 1 doubtful span(s) were looked at twice",) == found.notes
+
+
+def test_a_second_look_needs_its_schema():
+    """
+    Told when the variant is made, before anything is paid.
+    """
+    plain = Pipeline(ScriptedLabeler(SCHEMA, []), progress=False)
+    with pytest.raises(ConfigurationError, match="expected a labeler made with verification_schema"):
+        Verified(plain, plain)
