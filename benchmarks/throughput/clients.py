@@ -3,6 +3,7 @@
 ``sdk`` is the yardstick: a bounded pool of workers around the OpenAI SDK on its aiohttp transport, as the SDK's manual
 shows it, that does nothing with the answers. ``engine`` is llmlabel's labeler and engine without parsing and grounding;
 ``llmlabel`` is the whole pipeline with a journal on disk; ``auto`` the same without a number for the concurrency.
+``raw`` is aiohttp without any SDK, for orientation; ``fixed-64`` is ``sdk`` with 64 in flight, whatever happens.
 """
 
 from __future__ import annotations
@@ -48,6 +49,26 @@ async def sdk(base: str, count: int, width: int) -> AsyncIterator[tuple[int, boo
         yield await results.get()
     await asyncio.gather(*workers)
     await client.close()
+
+
+async def raw(base: str, count: int, width: int) -> AsyncIterator[tuple[int, bool]]:
+    import aiohttp
+
+    numbers, results = iter(range(count)), asyncio.Queue[tuple[int, bool]]()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=width)) as session:
+
+        async def worker() -> None:
+            for number in numbers:
+                messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": sentence(number)}]
+                body = {"model": "mock", "messages": messages, "temperature": 0}
+                async with session.post(f"{base}/chat/completions", json=body) as response:
+                    answer = await response.json()
+                    results.put_nowait((number, response.status == 200 and "choices" in answer))
+
+        workers = [asyncio.create_task(worker()) for _ in range(width)]
+        for _ in range(count):
+            yield await results.get()
+        await asyncio.gather(*workers)
 
 
 def labeler(base: str):
@@ -100,7 +121,25 @@ def auto(base: str, count: int, width: int) -> AsyncIterator[tuple[int, bool]]:
     return llmlabel(base, count, "auto")
 
 
-CLIENTS = {"sdk": sdk, "engine": engine, "llmlabel": llmlabel, "auto": auto}
+async def for_a_while(
+    client: AsyncIterator[tuple[int, bool]], seconds: float = 92.0
+) -> AsyncIterator[tuple[int, bool]]:
+    """Yield what a client gives, and leave it after so many seconds."""
+    until = time.monotonic() + seconds
+    async for result in client:
+        yield result
+        if time.monotonic() > until:
+            break
+
+
+CLIENTS = {
+    "raw": raw,
+    "sdk": sdk,
+    "engine": engine,
+    "llmlabel": llmlabel,
+    "auto": lambda base, count, width: for_a_while(auto(base, count, width)),
+    "fixed-64": lambda base, count, width: for_a_while(sdk(base, count, 64)),
+}
 
 
 async def measure(name: str, base: str, count: int, width: int) -> dict[str, object]:
@@ -117,10 +156,10 @@ async def measure(name: str, base: str, count: int, width: int) -> dict[str, obj
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     return {
         "client": name,
-        "documents": count,
+        "documents": done,
         "right": len(right),
         "wall": round(wall, 3),
-        "cpu_per_1000": round(cpu / count * 1000, 3),
+        "cpu_per_1000": round(cpu / done * 1000, 3),
         "peak_mb": {str(at): round(size, 1) for at, size in peak_at.items()},
     }
 
@@ -131,7 +170,7 @@ async def warm_up(name: str) -> None:
     import httpx2  # noqa: F401
     import openai.types.chat  # noqa: F401
 
-    if name != "sdk":
+    if name in {"engine", "llmlabel", "auto"}:
         import llmlabel.resolvers  # noqa: F401
         from llmlabel import Document, Pipeline  # noqa: F401
 

@@ -2,9 +2,10 @@
 
     python server.py --set latency=0.5 --set failed=0.1 …
 
-Prints its port, answers ``POST /v1/chat/completions``, and keeps a ledger: ``GET /stats``. Settings can be changed
-while it runs: ``POST /config`` with JSON. Faults are drawn from a hash of (seed, sentence, attempt), so the same
-sentences meet the same faults in whatever order they arrive.
+Prints its port, answers ``POST /v1/chat/completions``, and keeps a ledger: ``GET /stats``, by sentence ``GET /ledger``.
+Settings can be changed while it runs: ``POST /config`` with JSON; with ``"after"``, so many seconds after the first
+request. Faults are drawn from a hash of (seed, sentence, attempt), so the same sentences meet the same faults in
+whatever order they arrive.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class Ledger:
     attempts: Counter[str] = field(default_factory=Counter)
     paid: Counter[str] = field(default_factory=Counter)
     finished: list[float] = field(default_factory=list)
+    first: float = 0.0  # when the first request came
+    later: list[tuple[float, dict[str, object]]] = field(default_factory=list)  # settings, by seconds after that
 
     def report(self) -> dict[str, object]:
         return {
@@ -65,6 +68,7 @@ class Ledger:
             "status": dict(self.status),
             "paid": sum(self.paid.values()),
             "sentences_paid": len(self.paid),
+            "first": self.first,
             "finished": self.finished,
         }
 
@@ -128,8 +132,14 @@ class Connection(asyncio.Protocol):
         if path == "/stats":
             self.send(200, self.ledger.report())
         elif path == "/config":
-            self.settings.change(json.loads(body))
+            values = json.loads(body)
+            if "after" in values:
+                self.ledger.later.append((values.pop("after"), values))
+            else:
+                self.settings.change(values)
             self.send(200, {})
+        elif path == "/ledger":
+            self.send(200, {"attempts": self.ledger.attempts, "paid": self.ledger.paid})
         elif path.endswith("/chat/completions"):
             self.ask(json.loads(body))
         else:
@@ -137,6 +147,10 @@ class Connection(asyncio.Protocol):
 
     def ask(self, request: dict[str, object]) -> None:
         settings, ledger = self.settings, self.ledger
+        if not ledger.first:
+            ledger.first = time.monotonic()
+            for seconds, values in ledger.later:
+                asyncio.get_running_loop().call_later(seconds, settings.change, values)
         text = request["messages"][-1]["content"]  # type: ignore[index,call-overload]
         key = " ".join(REFERENCE.findall(text))
         attempt = ledger.attempts[key]

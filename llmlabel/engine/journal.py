@@ -27,16 +27,17 @@ __all__ = ["Found", "Journal"]
 
 FIND = """SELECT answer, 0 FROM answers WHERE key=:key
 UNION ALL SELECT answers.answer, 0 FROM parts JOIN answers ON answers.id=parts.answer WHERE parts.key=:key
-UNION ALL SELECT NULL, run FROM sent WHERE key=:key AND run<>:run AND state<2 LIMIT 1"""
+UNION ALL SELECT NULL, run FROM sent WHERE key=:key AND run<>:run AND state<>2 LIMIT 1"""
 STORE = """INSERT INTO answers(key, run, at, documents, question, answer) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(key) DO
 UPDATE SET run=excluded.run, at=excluded.at, documents=excluded.documents, question=excluded.question,
 answer=excluded.answer"""
 PART = """INSERT INTO parts(key, answer, document) SELECT ?, id, ? FROM answers WHERE key=? ON CONFLICT(key) DO
 UPDATE SET answer=excluded.answer, document=excluded.document"""
-# State of a row of ``sent``: 0 leased, 1 sent, 2 sent and given up without an answer (it may have been paid).
+# State of a row of ``sent``: 0 leased, 1 sent, 2 sent and given up without an answer, 3 sent once and leased again.
+# All but 0 may have been paid.
 LEASE = """INSERT INTO sent(key, run, at, state) SELECT :key, :run, :at, 0
 WHERE NOT EXISTS (SELECT 1 FROM answers WHERE key=:key) ON CONFLICT(key) DO
-UPDATE SET run=:run, at=:at, state=0 WHERE run=:run OR run=:dead OR state=2"""
+UPDATE SET run=:run, at=:at, state=CASE state WHEN 0 THEN 0 ELSE 3 END WHERE run=:run OR run=:dead OR state=2"""
 SENT = """INSERT INTO sent(key, run, at, state) VALUES (?, ?, ?, 1) ON CONFLICT(key) DO
 UPDATE SET run=excluded.run, at=excluded.at, state=1"""
 RELEASE = "DELETE FROM sent WHERE key=? AND run=? AND state=0"

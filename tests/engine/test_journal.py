@@ -344,6 +344,27 @@ def test_the_lease_of_a_dead_process_is_void():
     assert not owner_lives("elsewhere|1|1", 1000.0, 1100.0)
 
 
+def test_what_a_killed_run_had_sent_stays_in_the_bound_of_the_next_one(tmp_path):
+    """
+    A second run that is killed before it has sent it again does not hide that it may have been paid.
+    """
+    path = tmp_path / "j"
+
+    async def one_life(send: bool) -> None:
+        journal = Journal(path)
+        await journal.find(b"key", lease=True)
+        if send:
+            journal.sent(b"key")
+        await asyncio.sleep(0)
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE runs SET owner='nowhere|1|1', seen=0")  # as if the process were gone
+
+    for send in (True, False):
+        asyncio.run(one_life(send))
+
+    assert 1 == sum(run.unanswered for run in list_runs(path))
+
+
 def test_a_full_disk_stops_intake_and_returns_what_is_finished(tmp_path):
     """
     What was stored is returned, the rest is not asked, and the journal is still readable.
