@@ -22,7 +22,7 @@ from llmlabel.types import ExportReport, Limits
 from llmlabel.workflows.auto_label import auto_label as run_auto_label
 from llmlabel.workflows.auto_label import only_entities, project_schema
 
-app = typer.Typer(no_args_is_help=True, help="Work with projects of Azure Language (custom NER, text classification).")
+app = typer.Typer(no_args_is_help=True)
 
 Endpoint = Annotated[
     str,
@@ -77,7 +77,7 @@ Upload = Annotated[
 
 @app.callback()
 def azure() -> None:
-    """Work with projects of Azure Language (custom NER, text classification)."""
+    """Work with projects of Azure Language."""
 
 
 @app.command("auto-label")
@@ -110,7 +110,9 @@ def auto_label(
     dry_run: DryRun = False,
     out: Kept = None,
 ) -> None:
-    """Label the texts of a container, import the labels, and prove that they stand there.
+    """Label the texts of a container and import the labels.
+
+    What was imported is read back: it is proven that the labels stand there.
 
     Run the same command again to go on after an interruption. A dry run labels (and pays), but imports nothing.
     """
@@ -159,7 +161,7 @@ def import_labels(
     dry_run: DryRun = False,
     out: Kept = None,
 ) -> None:
-    """Import finished predictions into a project; their texts are uploaded."""
+    """Import finished predictions and their texts."""
     with access.client(endpoint, entra=entra, api_version=api_version) as client:
         exporter = AzureLanguageExporter(
             endpoint,
@@ -194,7 +196,10 @@ def export_labels(
     out: Kept = None,
     as_json: arg.AsJson = False,
 ) -> None:
-    """Save a project as a labels file; with its texts, show what people changed in our labels."""
+    """Save a project as a labels file.
+
+    With its texts, also show what people changed in our labels.
+    """
     with access.client(endpoint, entra=entra) as client:
         content = client.export_project(project)
         write_whole(file, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
@@ -225,7 +230,10 @@ def restore(
     endpoint: Endpoint,
     entra: Entra = False,
 ) -> None:
-    """Make a project again what it was when a backup was saved; what it is now is saved first."""
+    """Make a project again what it was at a backup.
+
+    What it is now is saved first.
+    """
     with access.client(endpoint, entra=entra) as client:
         for note in restore_backup(client, backup):
             terminal.line(note)
@@ -271,7 +279,10 @@ def doctor(
     texts: Texts = None,
     entra: Entra = False,
 ) -> None:
-    """Look whether address, credential, project and container work; reads only."""
+    """Check address, credential, project and container.
+
+    Reads only.
+    """
     with access.client(endpoint, entra=entra) as client:
         checks = examine(client, project, lambda: access.storage(container, storage_account, texts, entra=entra))
     terminal.table(("check", "", "found"), [(c.name, {True: "ok", False: "FAILED"}[c.ok], c.detail) for c in checks])

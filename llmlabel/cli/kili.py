@@ -65,7 +65,10 @@ def push(
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
     as_json: arg.AsJson = False,
 ) -> None:
-    """Push predictions; what is there already is not sent again. Exit status 1 if a document failed."""
+    """Push predictions; what is there is not sent again.
+
+    Exit status 1 if a document failed.
+    """
     if (project_id is None) == (create is None):
         raise ConfigurationError("give either --project-id ID or --create TITLE")
     if create is not None and dry_run:
@@ -118,7 +121,10 @@ def pull(
     ner_job: NerJob = None,
     offset_unit: Unit = "utf16",
 ) -> None:
-    """Write schema.yaml, documents.jsonl (the texts) and labels.jsonl (people's labels) to a folder."""
+    """Write schema, texts and people's labels to a folder.
+
+    The files are schema.yaml, documents.jsonl and labels.jsonl.
+    """
     given = LabelSchema.from_file(schema) if schema else None
     unit: dict[str, Any] = {"offset_unit": offset_unit}
     source = KiliSource(project_id, schema=given, api_key=_key(), api_endpoint=endpoint, ner_job=ner_job, **unit)
