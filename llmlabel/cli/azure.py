@@ -24,12 +24,12 @@ from llmlabel.platforms.azure_language.read_back import read_back
 from llmlabel.schema import LabelSchema
 from llmlabel.workflows.auto_label import project_schema, upload_folder
 
-app = typer.Typer(no_args_is_help=True, help="Work with projects of Azure Language (custom NER, text classification).")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def azure() -> None:
-    """Work with projects of Azure Language (custom NER, text classification)."""
+    """Work with projects of Azure Language."""
 
 
 app.command("auto-label")(auto_label)
@@ -60,7 +60,7 @@ def import_labels(
     dry_run: opt.DryRun = False,
     out: opt.Kept = None,
 ) -> None:
-    """Import finished predictions into a project; their texts are uploaded."""
+    """Import finished predictions and their texts."""
     with access.client(endpoint, entra=entra, api_version=api_version) as client:
         exporter = AzureLanguageExporter(
             endpoint,
@@ -105,7 +105,10 @@ def export_labels(
     out: opt.Kept = None,
     as_json: arg.AsJson = False,
 ) -> None:
-    """Save a project as a labels file; with its texts, show what people changed in our labels."""
+    """Save a project as a labels file.
+
+    With its texts, also show what people changed in our labels.
+    """
     with access.client(endpoint, entra=entra) as client:
         content = client.export_project(project)
         write_whole(file, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
@@ -167,7 +170,10 @@ def restore(
     endpoint: opt.Endpoint,
     entra: opt.Entra = False,
 ) -> None:
-    """Make a project again what it was when a backup was saved; what it is now is saved first."""
+    """Make a project again what it was at a backup.
+
+    What it is now is saved first.
+    """
     with access.client(endpoint, entra=entra) as client:
         for note in restore_backup(client, backup):
             terminal.line(note)
@@ -217,7 +223,10 @@ def doctor(
     openai_endpoint: opt.OpenAIEndpoint = "",
     entra: opt.Entra = False,
 ) -> None:
-    """Look whether address, credential, roles, project and container work; changes nothing."""
+    """Check address, credential, roles, project and container.
+
+    Reads only.
+    """
     with access.client(endpoint, entra=entra) as client:
         checks = examine(client, project, lambda: access.storage(container, storage_account, texts, entra=entra))
     rows: list[tuple[str, bool | None, str]] = [(check.name, check.ok, check.detail) for check in checks]

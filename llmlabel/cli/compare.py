@@ -57,7 +57,9 @@ def compare(
     as_csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Writes the tables as CSV.")] = None,
     as_json: arg.AsJson = False,
 ) -> None:
-    """Compare variants over the same documents: quality, which differences are real, cost, losses.
+    """Compare variants over the same documents.
+
+    Quality, which differences are real, cost, losses.
 
     Run it again, and only what is unanswered is asked; the numbers are the same.
     """

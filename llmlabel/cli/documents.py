@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from llmlabel.cli import names, terminal
-from llmlabel.errors import SourceError
+from llmlabel.errors import ConfigurationError, SourceError
 from llmlabel.exporters.jsonl import read_jsonl
 from llmlabel.pipeline.result import RunResult
 from llmlabel.sources import open_source, select
@@ -15,10 +15,17 @@ from llmlabel.sources.selection import Record
 from llmlabel.types import Document, LabeledDocument, Rejected
 
 
-def expect(path: Path) -> None:
-    """Raise ``SourceError`` if there is no such input: before a key is asked for, and before it is opened."""
+def expect(path: Path, out: Path | None = None) -> None:
+    """Look at input and folder before a key is asked for, and before anything is opened.
+
+    Raises:
+        SourceError: There is no such input.
+        ConfigurationError: A file stands where a folder is to be made.
+    """
     if not path.exists():
         raise SourceError(f"{path}: expected a file or folder; there is none of this name", path=str(path))
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigurationError(f"--out: expected a folder, found the file {out}")
 
 
 def read(

@@ -28,8 +28,10 @@ def labeler(name: str, schema: LabelSchema, model: str, base_url: str, options: 
     try:
         return names.labeler(name, schema, given)
     except ConfigurationError as error:
-        if not str(error).startswith("no key") or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not str(error).startswith("no key"):
             raise
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise ConfigurationError(str(error).replace("give api_key=, or set", "set")) from None
     return names.labeler(name, schema, {**given, "api_key": getpass.getpass(f"API key for {name} (not shown): ")})
 
 

@@ -75,7 +75,10 @@ def push(
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
     as_json: arg.AsJson = False,
 ) -> None:
-    """Push predictions; what is there already is not sent again. Exit status 1 if a document failed."""
+    """Push predictions; what is there is not sent again.
+
+    Exit status 1 if a document failed.
+    """
     if (project_id is None) == (create is None):
         raise ConfigurationError("give either --project-id ID or --create TITLE")
     if create is not None and dry_run:
@@ -130,9 +133,10 @@ def pull(
     offset_unit: Unit = "utf16",
     newlines: Newlines = "keep",
 ) -> None:
-    """Write schema.yaml, documents.jsonl (the texts) and labels.jsonl (people's labels) to a folder.
+    """Write schema, texts and people's labels to a folder.
 
-    Labels on honeypots, and those of several people who labelled one text, go to honeypot.jsonl and consensus.jsonl.
+    The files are schema.yaml, documents.jsonl and labels.jsonl. Labels on honeypots, and those of several people who
+    labelled one text, go to honeypot.jsonl and consensus.jsonl.
     """
     given = LabelSchema.from_file(schema) if schema else None
     unit: dict[str, Any] = {"offset_unit": offset_unit, "newlines": newlines}

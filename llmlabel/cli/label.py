@@ -53,7 +53,7 @@ def label(
 
     The same command goes on after an interruption: answers that came are not asked for again.
     """
-    documents.expect(input)
+    documents.expect(input, out)
     label_schema = LabelSchema.from_file(schema)
     targets = names.exporters(arg.listed(to), label_schema, out, export_option)
     made = keys.labeler(labeler, label_schema, model, base_url, option)

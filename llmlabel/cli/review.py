@@ -64,7 +64,10 @@ def page(
         bool | None, typer.Option("--open/--no-open", help="Open it in the browser. [where a person sits]")
     ] = None,
 ) -> None:
-    """Write the review page and open it; it saves decisions as a file, by its button."""
+    """Write the review page and open it.
+
+    It saves decisions as a file, by its button.
+    """
     made = review_page(_ordered(predicted, order), title=title, schema=_schema(schema), reviewer=reviewer)
     out = out or predicted.with_suffix(".review.html")
     out.write_text(made, encoding="utf-8", newline="\n")
@@ -83,7 +86,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: any free one.")] = 0,
     order: Order = "input",
 ) -> None:
-    """Serve the review page on this machine; each decision is in the file before it is acknowledged."""
+    """Serve the review page on this machine.
+
+    Each decision is in the file before it is acknowledged.
+    """
     from llmlabel.review.server import ReviewServer
 
     shown = _ordered(predicted, order)
@@ -107,7 +113,10 @@ def apply(
         str | None, typer.Option(metavar="NAME", help="Whose decision counts where people decided differently.")
     ] = None,
 ) -> None:
-    """Write the documents with the decisions carried out; `llmlabel export` takes the file."""
+    """Write the documents with the decisions carried out.
+
+    `llmlabel export` takes the file.
+    """
     made = [decision for file in decisions for decision in read_decisions(file)]
     reviewed = apply_decisions(documents.labelled(predicted), made, reviewer=reviewer)
     report = JsonlExporter(out).export(reviewed)

@@ -46,7 +46,7 @@ def show(journal: Journal, run: Number) -> None:
             "state": found.state,
             "started": _moment(found.started),
             "ended": None if found.ended is None else _moment(found.ended),
-            "labeler": found.fingerprint,
+            "fingerprint": found.fingerprint,
             "answers": found.answers,
             "sent, unanswered": f"{found.unanswered} (what a resume may pay again)",
             "documents": _outcomes(found) or None,
@@ -61,7 +61,10 @@ def resume(
     journal: Journal,
     run: Annotated[int | None, typer.Argument(metavar="[RUN]", help="Number of the run, as listed. [the last]")] = None,
 ) -> None:
-    """Start the command of a run again, in its folder: only what is unanswered is asked."""
+    """Start the command of a run again.
+
+    It is started in the folder where it was started first; only what is unanswered is asked.
+    """
     started = [one for one in journals.list_runs(journal) if one.config and "command" in one.config]
     found = started[-1] if run is None and started else journals.show_run(journal, run or 1)
     config = found.config or {}
@@ -102,13 +105,25 @@ def purge(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete answers for good: those of one run, or older ones. They would have to be paid again."""
+    """Delete answers for good.
+
+    Those of one run, or those stored before a day. They would have to be paid again.
+    """
     if run is None and before is None:
         raise ConfigurationError("purge: say what, by --run N or --before DATE")
     if not yes:
-        typer.confirm(f"Delete these answers from {journal} for good?", abort=True)
+        _confirm(f"Delete these answers from {journal} for good?")
     moment = None if before is None else before.astimezone()
     terminal.line(f"{journals.purge_runs(journal, run=run, before=moment)} answers deleted")
+
+
+def _confirm(question: str) -> None:
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False  # nobody is there to answer
+    if not agreed:
+        raise ConfigurationError("purge: nothing was deleted; --yes does not ask")
 
 
 def _moment(moment: datetime) -> str:

@@ -173,6 +173,8 @@ class Budget:
         if self.max_cost is not None:
             usage = Usage(input_tokens=wanted.input_tokens, output_tokens=wanted.output_tokens, requests=1)
             cost = self.price(self.model, usage)
+            if cost is None and self._cost:  # a labeler that tells the cost of each answer itself
+                cost = 1.5 * wanted.tokens * self._cost / max(1, self._tokens)
             wanted.cost, known = cost or 0.0, known and cost is not None
         return wanted, known
 

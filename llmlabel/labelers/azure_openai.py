@@ -56,6 +56,7 @@ class AzureOpenAILabeler(OpenAILabeler):
     """
 
     provider = "azure.ai.openai"
+    base_url_variable = "AZURE_OPENAI_ENDPOINT"
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class AzureOpenAILabeler(OpenAILabeler):
             self.base_url, self.base_url_source = str(self.client.base_url).rstrip("/"), "client"
         else:
             given = self._resource or os.environ.get("AZURE_OPENAI_ENDPOINT", "")
+            self.base_url_source = "argument" if self._resource else "environment"
             if not given.strip():
                 raise ConfigurationError(
                     "no endpoint: give endpoint=, or set the environment variable AZURE_OPENAI_ENDPOINT"
@@ -183,4 +185,5 @@ class AzureOpenAILabeler(OpenAILabeler):
         return super().__getstate__()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(deployment={self.deployment!r}, endpoint={self.base_url!r})"
+        place = f"endpoint={self.base_url!r}{self._source()}"
+        return f"{type(self).__name__}(deployment={self.deployment!r}, {place})"

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from urllib.request import getproxies
 
@@ -17,6 +19,7 @@ from llmlabel.labelers.channel import Channel
 from llmlabel.labelers.endpoints import is_loopback
 from llmlabel.labelers.secrets import Key
 
+_Open = dict[asyncio.AbstractEventLoop, tuple[Channel, AsyncGenerator[None]]]
 _PATIENCE = 5.0  # seconds for another thread's loop to close its client
 
 
@@ -30,7 +33,10 @@ class LoopClients:
     def __init__(self, make: Callable[[], Channel]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._open: dict[asyncio.AbstractEventLoop, tuple[Channel, AsyncGenerator[None]]] = {}
+        self._open: _Open = {}
+        # A labeler that is dropped without being closed: aiohttp would complain of each connection. At the end of the
+        # process the loops close what is theirs.
+        weakref.finalize(self, _close_all, self._open).atexit = False
 
     async def get(self) -> Channel:
         """Return the running loop's client."""
@@ -41,7 +47,8 @@ class LoopClients:
         client = self._make()
         keeper = _closing(client)
         with self._lock:
-            self._open = {known: pair for known, pair in self._open.items() if not known.is_closed()}
+            for closed in [known for known in self._open if known.is_closed()]:
+                del self._open[closed]
             self._open[loop] = client, keeper
         # Never suspends, so two tasks cannot make two clients.
         await anext(keeper)
@@ -50,7 +57,8 @@ class LoopClients:
     async def aclose(self) -> None:
         """Close every client; those of loops that run in other threads are closed there."""
         with self._lock:
-            pairs, self._open = self._open, {}
+            pairs = dict(self._open)
+            self._open.clear()
         here = asyncio.get_running_loop()
         for loop, (_, keeper) in pairs.items():
             if loop is here:
@@ -58,6 +66,16 @@ class LoopClients:
             elif loop.is_running():
                 elsewhere = asyncio.run_coroutine_threadsafe(_finish(keeper), loop)
                 await asyncio.wait([asyncio.wrap_future(elsewhere)], timeout=_PATIENCE)
+
+
+def _close_all(open_: _Open) -> None:
+    for loop, (_, keeper) in open_.items():
+        with suppress(RuntimeError):  # the loop is closed, and its clients with it
+            loop.call_soon_threadsafe(_begin_finish, loop, keeper)
+
+
+def _begin_finish(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -> None:
+    loop.create_task(_finish(keeper))  # the connections that it closes hold it
 
 
 async def _finish(keeper: AsyncGenerator[None]) -> None:

@@ -66,8 +66,9 @@ _BUG = "LLMLabeler.complete is to raise LabelerError only; anything else is a bu
 def _address(labeler: LLMLabeler) -> list[Check]:
     source = getattr(labeler, "base_url_source", None)
     if source == "environment":
-        detail = f"{labeler.endpoint}, set by the environment variable OPENAI_BASE_URL"
-        return [Check(name="address", ok=True, detail=detail, hint="unset it, or give base_url=, to go elsewhere")]
+        variable = getattr(labeler, "base_url_variable", "")
+        detail = f"{labeler.endpoint}, set by the environment variable {variable}"
+        return [Check(name="address", ok=True, detail=detail, hint="unset it, or give an address, to go elsewhere")]
     return [Check(name="address", ok=True, detail=labeler.endpoint or "the labeler names none")]
 
 

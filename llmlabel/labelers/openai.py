@@ -74,6 +74,7 @@ class OpenAILabeler(LLMLabeler):
     """
 
     provider = "openai"
+    base_url_variable = "OPENAI_BASE_URL"
 
     def __init__(
         self,
@@ -290,5 +291,7 @@ class OpenAILabeler(LLMLabeler):
         self._restart()
 
     def __repr__(self) -> str:
-        source = ", from OPENAI_BASE_URL" if self.base_url_source == "environment" else ""
-        return f"{type(self).__name__}(model={self.model!r}, endpoint={self.endpoint!r}{source})"
+        return f"{type(self).__name__}(model={self.model!r}, endpoint={self.endpoint!r}{self._source()})"
+
+    def _source(self) -> str:
+        return f", from {self.base_url_variable}" if self.base_url_source == "environment" else ""

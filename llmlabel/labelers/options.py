@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ def openai(schema: LabelSchema, options: Mapping[str, str]) -> LLMLabeler:
     given = _converted(
         "openai", options, {"model": str, "base_url": str, "organization": str, "project": str, **_COMMON}
     )
-    _need(given, "model", "openai")
+    _need(given, "model", "openai", "--model")
     from llmlabel.labelers.openai import OpenAILabeler
 
     return OpenAILabeler(schema, **given)
@@ -44,7 +45,9 @@ def azure_openai(schema: LabelSchema, options: Mapping[str, str]) -> LLMLabeler:
     given.setdefault("endpoint", given.pop("base_url", None))
     if "deployment" not in given:
         given["deployment"] = given.pop("model", None)
-    _need(given, "deployment", "azure-openai")
+    _need(given, "deployment", "azure-openai", "--model")
+    if not os.environ.get("AZURE_OPENAI_ENDPOINT", "").strip():
+        _need(given, "endpoint", "azure-openai", "the environment variable AZURE_OPENAI_ENDPOINT, --base-url")
     scope = given.pop("scope", "https://cognitiveservices.azure.com/.default")
     if given.pop("entra", False):
         given["token_provider"] = _entra(scope)
@@ -72,7 +75,8 @@ def replay(schema: LabelSchema, options: Mapping[str, str]) -> LLMLabeler:
 def _converted(name: str, options: Mapping[str, str], known: Mapping[str, _Convert]) -> dict[str, Any]:
     unknown = sorted(options.keys() - known.keys())
     if unknown:
-        raise ConfigurationError(f"{name} has no option {unknown[0]!r}; it has {', '.join(sorted(known))}")
+        told = ", ".join(sorted(known.keys() - {"api_key"}))  # a key is no option of a command line
+        raise ConfigurationError(f"{name} has no option {unknown[0]!r}; it has {told}")
     found = {}
     for key, value in options.items():
         try:
@@ -82,10 +86,9 @@ def _converted(name: str, options: Mapping[str, str], known: Mapping[str, _Conve
     return found
 
 
-def _need(given: Mapping[str, Any], key: str, name: str) -> None:
+def _need(given: Mapping[str, Any], key: str, name: str, short: str = "") -> None:
     if not given.get(key):
-        short = f"--{key.replace('_', '-')} or " if key in {"model", "base_url"} else ""
-        raise ConfigurationError(f"{name} needs the option {key!r}: {short}--option {key}=…")
+        raise ConfigurationError(f"{name} needs the option {key!r}: {f'{short} or ' if short else ''}--option {key}=…")
 
 
 def _flag(value: str) -> bool:

@@ -18,7 +18,7 @@ from llmlabel.pipeline.document import prompt_for
 from llmlabel.pipeline.engines import open_engine, price_for
 from llmlabel.pipeline.first import first_requests
 from llmlabel.pipeline.inputs import Inputs
-from llmlabel.pipeline.plan import BATCH_SHARE, dearest, expectation
+from llmlabel.pipeline.plan import BATCH_SHARE, counter_for, dearest, expectation, priced
 from llmlabel.pipeline.result import RunResult
 from llmlabel.types import Completion, Document, Prompt
 
@@ -69,16 +69,16 @@ def affordable(pipeline: Pipeline, requests: Mapping[bytes, Request]) -> list[tu
     Raises:
         ConfigurationError: There is a cap on the cost, and the price is not known or not one request fits.
     """
-    limits, model = pipeline.limits, pipeline.labeler.model
+    limits, model, known = pipeline.limits, pipeline.labeler.model, pipeline._calibration
     budget = Budget(limits.max_total_tokens, limits.max_cost, lambda *_: None)
     fitting = [(key, request.prompt) for key, request in requests.items()]
     if budget.unlimited or not requests:
         return fitting
     price = price_for(pipeline.labeler, pipeline.price)
-    expect = expectation(model, pipeline._calibration)
+    expect = expectation(counter_for(model, known), known)
     for place, request in enumerate(requests.values()):
         usage = dearest(expect(request.prompt, request.asked))
-        cost = None if price is None else price(model, usage)
+        cost = priced(price, known.models(model), usage)
         if cost is None and limits.max_cost is not None:
             raise ConfigurationError(
                 f"max_cost={limits.max_cost} cannot be kept: the price of model {model!r} is not known; "

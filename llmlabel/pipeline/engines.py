@@ -52,7 +52,7 @@ def open_engine(
         clock = asyncio.get_running_loop().time
         began = clock()
         completion = await ask(prompt)
-        calibration.add(prompt, completion.usage, clock() - began)
+        calibration.add(prompt, completion.usage, clock() - began, completion.model)
         return completion
 
     return Engine(

@@ -16,6 +16,7 @@ from llmlabel.pipeline.tokens import (
     ANSWER_SHARE,
     ESTIMATE,
     Calibration,
+    Counter,
     estimated,
     input_tokens,
     vocabulary,
@@ -93,9 +94,8 @@ def prompts_of(labeler: LLMLabeler, asking: Asking, redactor: Redactor | None, d
 Expect = Callable[[Prompt, Sequence[Document]], Usage]
 
 
-def expectation(model: str, known: Calibration) -> Expect:
+def expectation(counter: Counter, known: Calibration) -> Expect:
     """Return a function that tells what a request about some texts is expected to take."""
-    counter = vocabulary(model) or ESTIMATE
     ratio = known.input_ratio(counter) if known else 1.0
     # What all prompts have in common is counted once.
     kept = replace(counter, text=lru_cache(maxsize=64)(counter.text))
@@ -106,6 +106,11 @@ def expectation(model: str, known: Calibration) -> Expect:
         return Usage(input_tokens=round(ratio * input_tokens(prompt, kept)), output_tokens=round(answers), requests=1)
 
     return expect
+
+
+def counter_for(model: str, known: Calibration) -> Counter:
+    """Return what counts a model's tokens: its vocabulary, or an estimate."""
+    return next(filter(None, map(vocabulary, known.models(model))), ESTIMATE)
 
 
 def dearest(expected: Usage) -> Usage:
@@ -127,10 +132,11 @@ def estimate(
 ) -> RunPlan:
     """Return what labelling these documents would send; nothing is sent and nothing downloaded."""
     known, pieces = calibration or Calibration(), list[int]()
-    expect, usage = expectation(labeler.model, known), Usage()
+    counter, usage = counter_for(labeler.model, known), Usage()
+    expect = expectation(counter, known)
     for prompt, asked, _ in first_requests(labeler, documents, asking, redactor, pieces.append):
         usage = usage + expect(prompt, asked)
-    cost = _cost(price, labeler.model, usage)
+    cost = _cost(price, known.models(labeler.model), usage)
     host = "." + (urlsplit(labeler.endpoint).hostname or "")
     batched = cost is not None and host.endswith(_BATCH_HOSTS)
     return RunPlan(
@@ -140,14 +146,20 @@ def estimate(
         requests=usage.requests,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        tokenizer="vocabulary" if vocabulary(labeler.model) else "calibrated" if known else "estimate",
+        tokenizer="vocabulary" if counter is not ESTIMATE else "calibrated" if known else "estimate",
         cost=cost,
         batch_cost=cost * BATCH_SHARE if cost is not None and batched else None,
         seconds=_seconds(usage, limits, known.seconds() or _SECONDS),
     )
 
 
-def _cost(price: Price | None, model: str, usage: Usage) -> float | None:
+def priced(price: Price | None, models: Iterable[str], usage: Usage) -> float | None:
+    """Return the price of one request, by the first name under which the model has one."""
+    costs = (price(model, usage) for model in models) if price is not None else ()
+    return next((cost for cost in costs if cost is not None), None)
+
+
+def _cost(price: Price | None, models: Iterable[str], usage: Usage) -> float | None:
     """Return the price of many requests alike: a table may charge large ones more, so one is priced."""
     if price is None or not usage.requests:
         return None if price is None else 0.0
@@ -155,11 +167,11 @@ def _cost(price: Price | None, model: str, usage: Usage) -> float | None:
     one = Usage(
         input_tokens=-(-usage.input_tokens // number), output_tokens=-(-usage.output_tokens // number), requests=1
     )
-    priced = price(model, one)
-    if priced is None:
+    cost = priced(price, models, one)
+    if cost is None:
         return None
     share = (usage.input_tokens + usage.output_tokens) / max(1, number * (one.input_tokens + one.output_tokens))
-    return priced * number * share
+    return cost * number * share
 
 
 def _seconds(usage: Usage, limits: Limits, each: float) -> float:

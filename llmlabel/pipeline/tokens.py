@@ -86,11 +86,17 @@ class Calibration:
 
     def __init__(self) -> None:
         self._answers: list[tuple[Prompt, Usage, float]] = []
+        self.model: str | None = None  # as the service names it: a deployment says nothing of the model behind it
 
-    def add(self, prompt: Prompt, usage: Usage, seconds: float) -> None:
+    def add(self, prompt: Prompt, usage: Usage, seconds: float, model: str | None = None) -> None:
         """Take note of an answer, while there are few."""
+        self.model = model or self.model
         if len(self._answers) < self.KEPT and usage.input_tokens:
             self._answers.append((prompt, usage, seconds))
+
+    def models(self, model: str) -> tuple[str, ...]:
+        """Return the names under which a model may be known, as it was asked for first."""
+        return (model,) if self.model is None else (model, self.model)
 
     @property
     def full(self) -> bool:

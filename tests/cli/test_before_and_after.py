@@ -209,7 +209,10 @@ def test_runs_show_prints_one_run(cli, folder, run_file):
     """
     journal = str(folder.out / "journal.sqlite")
 
-    assert 0 == cli("runs", "show", journal, "1").code
+    shown = cli("runs", "show", journal, "1")
+
+    assert 0 == shown.code
+    assert [] == [name for name in ("fingerprint", "labeler", "command", "documents") if f"\n{name} " not in shown.out]
     assert 2 == cli("runs", "show", journal, "7").code
 
 
@@ -229,6 +232,8 @@ def test_runs_purge_deletes_only_what_is_named(cli, folder, run_file):
     journal = str(folder.out / "journal.sqlite")
 
     assert 2 == cli("runs", "purge", journal, "--yes").code
+    nobody = cli("runs", "purge", journal, "--run", "1")
+    assert (2, True) == (nobody.code, "nothing was deleted" in nobody.err)
     assert "3 answers deleted\n" == cli("runs", "purge", journal, "--run", "1", "--yes").out
     assert "" == cli("runs", "export", journal).out
 

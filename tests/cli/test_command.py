@@ -12,7 +12,7 @@ from llmlabel.cli.app import app
 from tests.cli.conftest import process
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-GROUPS = ["kili", "review", "runs", "schema"]
+GROUPS = ["azure", "kili", "review", "runs", "schema"]
 LOCAL = ["--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
 
 
@@ -32,6 +32,17 @@ def test_help_lists_every_command(cli, flag):
 
     assert 0 == done.code
     assert [] == [name for name in [*COMMANDS, *GROUPS] if name not in done.out]
+
+
+@pytest.mark.parametrize("group", ["", *GROUPS])
+def test_lists_of_commands_are_not_cut_off(cli, group):
+    """
+    What a command does fits into its line of the list.
+    """
+    listed = cli(*group.split(), "-h").out.partition("Commands:")[2]
+
+    assert listed.strip()
+    assert [] == [line for line in listed.splitlines() if line.endswith("...")]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *GROUPS, "schema check", "runs list", "review page"])
@@ -76,7 +87,13 @@ def test_unknown_command_is_a_usage_error(cli):
         (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--labeler", "replay"], "recording"),
         (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT"], "model"),
         (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--labeler", "gpt"], "openai"),
-        (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--model", "m"], "OPENAI_API_KEY"),
+        (
+            ["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--model", "m"],
+            "no key: set the environment",
+        ),
+        (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--labeler", "azure-openai"], "--model or"),
+        (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--labeler", "azure-openai", "-m", "d"], "--base-url"),
+        (["label", "DOCS", "--schema", "SCHEMA", "--out", "DOCS", *LOCAL], "--out: expected a folder"),
         (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--to", "kilo"], "kili-bundle"),
         (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--to", "jsonl,jsonl"], "twice"),
         (["label", "DOCS", "--schema", "SCHEMA", "--out", "OUT", "--option", "api_key=sk-1"], "environment"),

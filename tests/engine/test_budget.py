@@ -68,6 +68,29 @@ def test_a_cap_is_nearly_used_and_never_passed(texts, length, limits):
     assert refused > 0
 
 
+def test_a_labeler_that_tells_its_costs_needs_no_price():
+    """
+    What its answers cost is what the next are expected to cost; they are not sent one by one.
+    """
+
+    async def complete(request: Prompt) -> Completion:
+        await asyncio.sleep(1.0)
+        return Completion(text="{}", usage=Usage(input_tokens=30, output_tokens=10, requests=1, cost=0.5))
+
+    async def main() -> tuple[Engine, float]:
+        limits = Limits(max_concurrency=8, max_cost=20.0)
+        engine = Engine(complete, fingerprint="f", quota_key="own costs", limits=limits)
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(engine.ask(prompt(text)) for text in ENGLISH), return_exceptions=True)
+        await engine.aclose()
+        return engine, asyncio.get_running_loop().time() - began
+
+    engine, seconds = run_virtual(main())
+
+    assert 17.0 <= engine.stats.cost <= 20.0
+    assert seconds < 20
+
+
 def test_a_service_that_counts_nothing_is_not_asked_one_by_one():
     """
     Without counts nothing can be learnt: after three answers requests go side by side.

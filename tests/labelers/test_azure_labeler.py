@@ -144,7 +144,7 @@ def test_argument_that_is_missing_or_too_many_is_told(more: dict, words: str):
 
 async def test_endpoint_and_key_come_from_the_environment(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch):
     """
-    The usual variables are read.
+    The usual variables are read, and the repr shows where the address came from.
     """
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url)
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az-env")
@@ -153,6 +153,7 @@ async def test_endpoint_and_key_come_from_the_environment(server: OpenAIServer, 
     await one.aclose()
 
     assert "Bearer az-env" == server.requests[0].headers["authorization"]
+    assert repr(one).endswith("/openai/v1', from AZURE_OPENAI_ENDPOINT)")
 
 
 async def test_model_that_is_given_decides_parameters(server: OpenAIServer):

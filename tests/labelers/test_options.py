@@ -77,7 +77,7 @@ def test_replay_takes_a_recording(tmp_path):
         (options.openai, {"model": "m"}, "^no key"),
         (options.openai, {"model": "m", "base_url": URL, "api": "x"}, "api: expected one of chat, responses"),
         (options.azure_openai, {}, "azure-openai needs the option 'deployment'"),
-        (options.azure_openai, {"deployment": "d"}, "^no endpoint"),
+        (options.azure_openai, {"deployment": "d"}, "needs the option 'endpoint': the environment variable AZURE"),
         (options.replay, {}, "replay needs the option 'recording'"),
         (options.replay, {"recording": "/nowhere"}, "cannot be read"),
     ],

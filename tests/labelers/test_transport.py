@@ -264,6 +264,27 @@ def test_each_event_loop_has_a_client_of_its_own(server: OpenAIServer):
     assert ["{}"] * 5 == texts
 
 
+def test_a_labeler_that_is_dropped_leaves_no_connection(server: OpenAIServer):
+    """
+    A program that closes nothing is told nothing: the client is closed on its loop when the labeler is gone.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    one = labeler(server.base_url)
+    asyncio.run_coroutine_threadsafe(one.complete(prompt()), loop).result(10)
+    client = next(iter(one._clients._open.values()))[0]
+    del one
+    gc.collect()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)
+    closed = client.is_closed()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+    assert closed
+
+
 def test_closing_reaches_clients_of_other_threads(server: OpenAIServer):
     """
     A client is closed on the loop that made it.

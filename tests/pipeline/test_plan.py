@@ -112,6 +112,24 @@ def test_a_server_of_ones_own_costs_nothing_known(address):
     assert Pipeline(labeler).estimate(TEXTS).cost is None
 
 
+def test_the_first_answers_name_the_model_of_a_deployment():
+    """
+    A deployment's name tells neither vocabulary nor price; the service's answers do.
+    """
+    pytest.importorskip("toktok", reason="needs toktok-rs")
+    usage = Usage(input_tokens=500, output_tokens=10, requests=1)
+    labeler = Writer(lambda prompt: Completion(text='{"entities": []}', model="gpt-4o-2024-11-20", usage=usage))
+    labeler.model = "our-deployment"
+    prices = {"gpt-4o-2024-11-20": 1e-6}
+    pipeline = Pipeline(labeler, progress=False, price=lambda model, usage: prices.get(model))
+    before = pipeline.estimate(TEXTS)
+    pipeline.run(TEXTS[:2])
+    after = pipeline.estimate(TEXTS)
+
+    assert (("estimate", None), "vocabulary") == ((before.tokenizer, before.cost), after.tokenizer)
+    assert 10e-6 == pytest.approx(after.cost, rel=0.1)
+
+
 def test_counting_connects_to_nothing(monkeypatch):
     """
     The vocabulary comes with its package; without the package, or for another's model, tokens are estimated.
