@@ -13,7 +13,7 @@ except ImportError:  # no wheel for this machine: slower, and right all the same
 else:
     compiled = True
 
-FEW_STRINGS = 8
+FEW_STRINGS = 12
 _PREFIX = 200
 _FIRST_WINDOW, _WINDOW = 1 << 12, 1 << 16
 _HITS_PER_CHARACTER = 2

@@ -123,8 +123,8 @@ class _Search:
 
     def look_up(self, variants: Iterable[Variant]) -> None:
         """Search for rewritten mentions, those of several tiers in one pass."""
-        surfaces = {text: Surface.of(text) for text, _ in variants}
-        hits = self.index.by_words(surfaces.values())
+        surfaces = {text: Surface.of(text) for text in dict.fromkeys(text for text, _ in variants)}
+        hits = self.index.by_words(self.index.possible(surfaces.values()))
         self.looked_up |= hits
         self.looked_up |= self.index.by_letters(surface for text, surface in surfaces.items() if text not in hits)
 
@@ -157,7 +157,8 @@ class _Search:
             for said, surface in self.open.items()
             if may_miss_a_word(surface.key) and words.knows_all(surface.key.split())
         }
-        words.locate(word for surface in surfaces.values() for word in surface.key.split())
+        if not words.is_short:
+            words.locate(word for surface in surfaces.values() for word in surface.key.split())
         for said, surface in surfaces.items():
             spans = self._sources(surface, one_word_missing(words, surface.key))
             self._found(
@@ -198,7 +199,7 @@ class _Search:
                 self._typo(said, surface, one_word_in_slot(words, surface.key))
         for edits in (1, 2):
             surfaces = {said: surface for said, surface in surfaces.items() if said not in self.found}
-            if surfaces:
+            if surfaces and not words.is_short:
                 words.locate(words_to_locate(words, [surface.key for surface in surfaces.values()], edits))
             for said, surface in surfaces.items():
                 self._typo(said, surface, similar_spans(words, surface.key, edits))
