@@ -59,10 +59,7 @@ class Vocabulary:
                 break
         else:
             return False
-        for size in sizes:
-            if letters[-size:] in words:
-                return True
-        return False
+        return any(letters[-size:] in words for size in sizes)
 
     @property
     def is_apart(self) -> bool:
