@@ -13,16 +13,14 @@ from llmlabel.resolvers.index import TextIndex
 from llmlabel.resolvers.placing import place
 from llmlabel.types import Mention, Placement
 
-_LONG_TEXT = 50_000
-
 
 @contextmanager
-def _uninterrupted(length: int) -> Iterator[None]:
-    """Keep the garbage collector out while a long text is searched.
+def _uninterrupted() -> Iterator[None]:
+    """Keep the garbage collector out while a text is searched.
 
-    The hundred thousands of tuples made there are in no cycle, and looking for one takes a third of the time.
+    The thousands of tuples made there are in no cycle, and looking for one takes up to a third of the time.
     """
-    pause = length > _LONG_TEXT and gc.isenabled()
+    pause = gc.isenabled()
     if pause:
         gc.disable()
     try:
@@ -60,7 +58,7 @@ class AlignedResolver(OffsetResolver):
         index = TextIndex(text)
 
         def placed(mentions: Sequence[Mention]) -> Sequence[Placement]:
-            with _uninterrupted(len(text)):
+            with _uninterrupted():
                 return place(index, mentions, self.min_similarity, repeats=self.occurrences == "all")
 
         return placed

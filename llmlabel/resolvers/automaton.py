@@ -13,9 +13,9 @@ except ImportError:  # no wheel for this machine: slower, and right all the same
 else:
     compiled = True
 
-FEW_STRINGS = 8
+FEW_STRINGS = 12
 _PREFIX = 200
-_FIRST_WINDOW, _WINDOW = 1 << 12, 1 << 16
+_FIRST_WINDOW, _WINDOW = 1 << 13, 1 << 16
 _HITS_PER_CHARACTER = 2
 _LEAST_HITS = 1000
 
@@ -99,7 +99,9 @@ class _Pass:
     def run(self) -> tuple[list[int], list[int]]:
         start, window = 0, _FIRST_WINDOW
         while start < len(self.text) and self.prefixes:
-            end = min(start + window, len(self.text))
+            end = start + window
+            if end + window // 2 > len(self.text):
+                end = len(self.text)  # no small rest
             self._window(start, end)
             if self.hits > self.budget:
                 self._drop_the_frequent()

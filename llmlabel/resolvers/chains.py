@@ -46,7 +46,7 @@ def longest_chain(options: Sequence[Option]) -> list[tuple[int, Span]]:
         if at == len(tails):
             tails.append(key)
             at_tail.append(index)
-        else:
+        elif key != tails[at]:  # of several mentions that want one place, the first has it
             tails[at], at_tail[at] = key, index
     return [pairs[index] for index in _trace(before, at_tail[-1] if at_tail else -1)]
 

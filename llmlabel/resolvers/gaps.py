@@ -43,6 +43,8 @@ _NEGATIONS = frozenset(
 
 def parts_of(text: str) -> list[str]:
     """Return what stands between the ellipses of a mention: one part if there is none."""
+    if "…" not in text and text.count(".") < 3:
+        return [text]
     return [part for part in _ELLIPSIS.split(text) if part.strip()]
 
 

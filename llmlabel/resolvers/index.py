@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from operator import add
 
-from llmlabel.resolvers.automaton import hits_of_all, search_all
+from llmlabel.resolvers.automaton import FEW_STRINGS, hits_of_all, search_all
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.characters import is_border, writes_without_spaces
 from llmlabel.resolvers.exact import verbatim_places
@@ -42,6 +42,17 @@ class TextIndex:
     def vocabulary(self) -> Vocabulary:
         """The folded words one by one."""
         return Vocabulary(self.folded.words)
+
+    def possible(self, surfaces: Collection[Surface]) -> Iterable[Surface]:
+        """Return the surfaces without those that hold a word which is not in the text, if that is cheaply told."""
+        words = self.vocabulary
+        if len(surfaces) < FEW_STRINGS and not words.is_apart:
+            return surfaces
+        return [
+            surface
+            for surface in surfaces
+            if words.knows_all(surface.key.split()) or surface.pattern != f" {surface.key} "
+        ]
 
     def by_words(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the words of each surface stand, whatever is between and around them."""
@@ -119,6 +130,8 @@ class TextIndex:
             key = surface.key.replace(" ", "")
             if len(key) > 1:
                 by_key.setdefault(key, []).append(surface)
+        if len(by_key) >= FEW_STRINGS or self.vocabulary.is_apart:
+            by_key = {key: owners for key, owners in by_key.items() if self._may_be_words(key)}
         found: dict[str, Places] = {}
         if not by_key:
             return found
@@ -130,6 +143,9 @@ class TextIndex:
                 if ranks:
                     found[surface.text] = Places(surface, ranks)
         return found
+
+    def _may_be_words(self, letters: str) -> bool:
+        return self.vocabulary.may_begin_and_end(letters) or any(map(writes_without_spaces, letters))
 
     def _whole_words(self, letter: int, count: int) -> Span | None:
         """Return the source span of these letters if it begins and ends at borders of words."""

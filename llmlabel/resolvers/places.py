@@ -13,6 +13,7 @@ from llmlabel.resolvers.changes import QUIET, changes_between, plain_sign, simil
 from llmlabel.resolvers.characters import TABLE, is_mark, writes_without_spaces
 from llmlabel.resolvers.fold import FoldedText, fold_words
 
+_ASCII_SIGNS = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
 RANK_OF_CASE = 2.0 - similarity_after(("case",))
 
 
@@ -35,8 +36,15 @@ class Surface:
     @classmethod
     def of(cls, text: str) -> Surface:
         """Return a string with its parts."""
-        if text.isascii() and "&" not in text and text[0].isalnum() and text[-1].isalnum():
-            return cls(text, fold_words(text), "", "")
+        if text.isascii() and "&" not in text:
+            key = fold_words(text)
+            if not key:
+                return cls(text, "", text, "")
+            if text[0].isalnum() and text[-1].isalnum():
+                return cls(text, key, "", "")
+            first = len(text) - len(text.lstrip(_ASCII_SIGNS))
+            last = len(text.rstrip(_ASCII_SIGNS))
+            return cls(text, key, text[:first], text[last:])
         folded = FoldedText(text)
         key = folded.words.strip()
         span = folded.span(1, len(folded.words) - 1) if key else None

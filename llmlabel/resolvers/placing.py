@@ -109,6 +109,8 @@ class _Choice:
         if not self._places.changes and not any(self._places.ranks.values()):
             return spans
         sure = self._similarity(self._places.changes)
+        if sure - max(rank if rank < 1 else rank - 1 for rank in self._places.ranks.values()) >= self._limit:
+            return spans
         return [span for span in spans if self._is_similar(span, sure)]
 
     def _is_similar(self, span: Span, sure: float) -> bool:

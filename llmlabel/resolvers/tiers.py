@@ -6,7 +6,7 @@ A tier is tried for the mentions that no earlier tier found; the first that find
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from llmlabel.resolvers.automaton import search_all
@@ -46,17 +46,13 @@ def find_places(index: TextIndex, wanted: Mapping[str, int], labels: Mapping[str
     search.drop_chatter()
     search.clitics()
     search.unwrapped(labels)
-    search.look_up(variant for surface in search.open.values() for variant in _rewritten(surface.text))
-    search.variants(inflected)
+    search.rewrite()
+    search.variants(search.inflected)
     search.missing_word()
-    search.variants(without_article)
+    search.variants(search.articles)
     search.ellipsis()
     search.typos()
     return search.found
-
-
-def _rewritten(text: str) -> list[Variant]:
-    return inflected(text) + without_article(text)
 
 
 class _Search:
@@ -66,6 +62,8 @@ class _Search:
         self.open = surfaces
         self.done: dict[str, tuple[str, ...]] = {}
         self.looked_up: dict[str, Places] = {}
+        self.inflected: dict[str, list[Variant]] = {}
+        self.articles: dict[str, list[Variant]] = {}
 
     def folded(self, wanted: Mapping[str, int]) -> None:
         """Search for the words, then for what they cannot show, then for the letters alone."""
@@ -123,15 +121,25 @@ class _Search:
 
     def look_up(self, variants: Iterable[Variant]) -> None:
         """Search for rewritten mentions, those of several tiers in one pass."""
-        surfaces = {text: Surface.of(text) for text, _ in variants}
-        hits = self.index.by_words(surfaces.values())
+        surfaces = {text: Surface.of(text) for text in dict.fromkeys(text for text, _ in variants)}
+        hits = self.index.by_words(self.index.possible(surfaces.values()))
         self.looked_up |= hits
         self.looked_up |= self.index.by_letters(surface for text, surface in surfaces.items() if text not in hits)
 
-    def variants(self, rewrite: Callable[[str], list[Variant]]) -> None:
-        """Take the first of a mention's rewritings that was found."""
-        for said, surface in self.open.items():
-            found = next((variant for variant in rewrite(surface.text) if variant[0] in self.looked_up), None)
+    def rewrite(self) -> None:
+        """Search for mentions in another number, and without an article."""
+        self.inflected = {said: inflected(surface.text) for said, surface in self.open.items()}
+        self.articles = {said: without_article(surface.text) for said, surface in self.open.items()}
+        self.look_up(
+            variant for forms in (self.inflected, self.articles) for variants in forms.values() for variant in variants
+        )
+
+    def variants(self, forms: Mapping[str, list[Variant]]) -> None:
+        """Take the first of a mention's forms that was found."""
+        if not self.looked_up:
+            return
+        for said in self.open:
+            found = next((variant for variant in forms[said] if variant[0] in self.looked_up), None)
             if found:
                 places = self.looked_up[found[0]]
                 self.found[said] = Places(places.surface, places.ranks, (*self.done.get(said, ()), *found[1]))
@@ -157,7 +165,8 @@ class _Search:
             for said, surface in self.open.items()
             if may_miss_a_word(surface.key) and words.knows_all(surface.key.split())
         }
-        words.locate(word for surface in surfaces.values() for word in surface.key.split())
+        if not words.is_short:
+            words.locate(word for surface in surfaces.values() for word in surface.key.split())
         for said, surface in surfaces.items():
             spans = self._sources(surface, one_word_missing(words, surface.key))
             self._found(
@@ -198,7 +207,7 @@ class _Search:
                 self._typo(said, surface, one_word_in_slot(words, surface.key))
         for edits in (1, 2):
             surfaces = {said: surface for said, surface in surfaces.items() if said not in self.found}
-            if surfaces:
+            if surfaces and not words.is_short:
                 words.locate(words_to_locate(words, [surface.key for surface in surfaces.values()], edits))
             for said, surface in surfaces.items():
                 self._typo(said, surface, similar_spans(words, surface.key, edits))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _NUMBER = re.compile(r"^\s*(?:\(?\d{1,3}[.):\]]|\[\d{1,3}\]|#\d{1,3}:?|[a-z]\)|\([a-z]\)|\(?[ivx]{1,5}[.)])\s+")
 _TAG = re.compile(r"</?[A-Za-z][\w-]*(?:\s[^<>]{0,200})?/?>")
@@ -88,16 +89,20 @@ def without_article(text: str, changes: tuple[str, ...] = ()) -> list[Variant]:
     return list(_without_article(text, changes))
 
 
+@lru_cache(maxsize=256)
+def _label_pattern(label: str) -> re.Pattern[str]:
+    name = re.escape(label)
+    return re.compile(rf"^\s*{name}\s*[:=]\s*|\s*[(\[]\s*{name}\s*[)\]]\s*$|\s+[-–—:]\s*{name}\s*$", re.IGNORECASE)
+
+
 def _unwrapped(text: str, label: str) -> str:
     plain = _TAG.sub("", text)
     link = _LINK.match(plain)
     if link:
         plain = link.group(1)
     plain = _NUMBER.sub("", plain, count=1)
-    name = re.escape(label)
-    plain = re.sub(
-        rf"^\s*{name}\s*[:=]\s*|\s*[(\[]\s*{name}\s*[)\]]\s*$|\s+[-–—:]\s*{name}\s*$", "", plain, flags=re.IGNORECASE
-    )
+    if label.casefold() in plain.casefold():
+        plain = _label_pattern(label).sub("", plain)
     return plain if any(map(str.isalnum, plain)) else text
 
 

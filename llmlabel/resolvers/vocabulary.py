@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
+from operator import itemgetter
 
 from llmlabel.resolvers.automaton import search_all
 
 _PART = 1 << 16
 _MOST_COMPARED = 4000
 _FEW_WORDS = 3000
+_SHORT_TEXT, _LONG_TEXT = 20_000, 200_000
 _FEW_SCANS = 24
 _MOST_SCANNED = 4000
 MOST_POSITIONS = 2000
@@ -28,26 +30,46 @@ class Vocabulary:
         self._positions: dict[str, list[int]] = {}
         self._one_edit: dict[str, list[str]] = {}
         self._two_edits: dict[str, list[str]] = {}
+        self._words: frozenset[str] | None = None
+        # For a few questions, reading a long text again and again is faster than taking all its words apart.
         self._known: dict[str, bool] = {}
         self._scans = 0
 
     def knows(self, word: str) -> bool:
         """Return whether the text holds a word."""
-        if not self._may_scan():
-            return word in self._words
-        known = self._known.get(word)
-        if known is None:
-            self._scans += 1
-            known = self._known[word] = f" {word} " in self.text
-        return known
+        if self._words is None:
+            known = self._known.get(word)
+            if known is not None:
+                return known
+            if self._scans < _FEW_SCANS and len(self.text) > _LONG_TEXT:
+                self._scans += 1
+                known = self._known[word] = f" {word} " in self.text
+                return known
+        return word in self.words
 
     def knows_all(self, words: Iterable[str]) -> bool:
         """Return whether the text holds all of these words."""
-        return all(map(self.knows, words))
+        return all(map(self.knows, words)) if self._words is None else self._words.issuperset(words)
 
-    def _may_scan(self) -> bool:
-        # For a few questions, reading the text again and again is faster than taking all its words apart.
-        return self._scans < _FEW_SCANS and "_words" not in self.__dict__
+    def may_begin_and_end(self, letters: str) -> bool:
+        """Return whether words of the text may begin and end a string of letters, whatever stands between them."""
+        words, sizes = self.words, range(1, len(letters) + 1)
+        for size in sizes:
+            if letters[:size] in words:
+                break
+        else:
+            return False
+        return any(letters[-size:] in words for size in sizes)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the text has been taken apart, or is so short that this costs little."""
+        return self._words is not None or len(self.text) <= _LONG_TEXT
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it costs less to read the text for each word that is needed than once for all that may be."""
+        return len(self.text) <= _SHORT_TEXT
 
     def locate(self, words: Iterable[str]) -> None:
         """Find the positions of many words in one pass; ``positions`` then knows them."""
@@ -64,7 +86,7 @@ class Vocabulary:
     def phrase(self, words: list[str]) -> list[tuple[int, int]]:
         """Return the spans of these words one after the other, looking where the rarest of them stands."""
         phrase = f" {' '.join(words)} "
-        if self._may_scan():
+        if not self.is_apart or self.is_short:
             (starts,) = search_all(self.text, [phrase])
             return [(at + 1, at + len(phrase) - 1) for at in starts]
         rarest = min(range(len(words)), key=lambda number: len(self.positions(words[number])))
@@ -83,26 +105,28 @@ class Vocabulary:
             del right[-1]
         return left, right
 
-    @cached_property
-    def _words(self) -> frozenset[str]:
+    @property
+    def words(self) -> frozenset[str]:
         """The distinct words."""
-        found: set[str] = set()
-        start = 0
-        # In parts: a list of all words would take more memory than all else.
-        while start < len(self.text):
-            end = self.text.find(" ", start + _PART)
-            end = len(self.text) if end < 0 else end
-            found.update(self.text[start:end].split(" "))
-            start = end
-        return frozenset(found - {""})
+        if self._words is None:
+            found: set[str] = set()
+            start = 0
+            # In parts: a list of all words would take more memory than all else.
+            while start < len(self.text):
+                end = self.text.find(" ", start + _PART)
+                end = len(self.text) if end < 0 else end
+                found.update(self.text[start:end].split())
+                start = end
+            self._words = frozenset(found)
+        return self._words
 
     @cached_property
     def _forward(self) -> list[str]:
-        return sorted(self._words)
+        return sorted(self.words)
 
     @cached_property
     def _backward(self) -> list[str]:
-        return sorted(word[::-1] for word in self._words)
+        return sorted(map(itemgetter(slice(None, None, -1)), self.words))
 
     def one_edit(self, word: str) -> list[str]:
         """Return the words of the text that one insertion, deletion, replacement or swap turns into ``word``.
@@ -113,12 +137,12 @@ class Vocabulary:
         if known is None:
             from rapidfuzz.distance import OSA
 
-            half = len(word) // 2
+            words, half = self.words, len(word) // 2
             near = set(_starting_with(self._forward, word[:half]))
             near.update(other[::-1] for other in _starting_with(self._backward, word[half:][::-1]))
             near.add(word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :])
             lengths = range(len(word) - 1, len(word) + 2)
-            close = [other for other in near if len(other) in lengths and other in self._words]
+            close = [other for other in near if len(other) in lengths and other in words]
             known = sorted(other for other in close if OSA.distance(word, other, score_cutoff=1) == 1)
             self._one_edit[word] = known
         return known
@@ -166,14 +190,14 @@ class Vocabulary:
             from rapidfuzz.distance import OSA
 
             sizes = range(len(word) - 2, len(word) + 3)
-            if len(self._words) < _FEW_WORDS:
-                ends = (word[0], word[-1])
-                near = [w for w in self._forward if len(w) in sizes and (w[0] == ends[0] or w[-1] == ends[1])]
+            if len(self.words) < _FEW_WORDS:
+                near = self._forward
             else:
                 keys = [(end, word[end], size) for end in (0, -1) for size in sizes]
                 near = [other for key in keys for other in self._by_ends.get(key, ())[:_MOST_COMPARED]]
-            found = process.extract(word, near, scorer=OSA.distance, score_cutoff=2, limit=20)
-            known = self._two_edits[word] = list(dict.fromkeys(other for other, _, _ in found))
+            found = process.extract(word, near, scorer=OSA.distance, score_cutoff=2, limit=None)
+            close = (other for other, _, _ in found if other[0] == word[0] or other[-1] == word[-1])
+            known = self._two_edits[word] = list(dict.fromkeys(close))[:20]
         return known
 
 
