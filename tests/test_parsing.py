@@ -50,6 +50,7 @@ def value_of(text: str) -> object:
         ('{"n": NaN, "m": -Infinity}', {"n": "NaN", "m": "-Infinity"}),
         ('{"a": [1]}\n{"b": [2]}', {"a": ["1"], "b": ["2"]}),
         ('{"t": "a"}\n{"t": "b"}', [{"t": "a"}, {"t": "b"}]),
+        (json.dumps('{"a": ["x \\\\ é"]}'), {"a": ["x \\ é"]}),
     ],
 )
 def test_reads_the_json_of_an_answer(text: str, expected: object):
