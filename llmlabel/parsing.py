@@ -23,6 +23,7 @@ _THOUGHT_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNOREC
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
 _BRACKET = re.compile(r"[{\[]")
 _LOOKS_BROKEN = re.compile(r"""\{\s*(?:["'“‘][^"'“”‘’{}\[\]\n]{0,99}["'”’]|\w[\w -]{0,59})\s*:|\[\s*(?:[{\["'“]|$)""")
+_IN_STRING = re.compile(r'"\s*[{\[][^"\\]*(?:\\.[^"\\]*)*"\Z', re.DOTALL)
 _EDGE = " \t\r\n\ufeff`"
 _READ_ALLOWANCE = 50_000_000  # characters looked at by attempts that fail
 
@@ -84,6 +85,8 @@ def read_json(text: str, accept: Callable[[object], bool], *, cut: bool = False)
     if whole is not None and accept(whole[0]):
         return JsonAnswer(whole[0], complete=not cut)
     text = without_thoughts(text).strip(_EDGE)
+    if _IN_STRING.match(text) and (inner := _strict(f"[{text}]")):  # JSON that was encoded once too often
+        return replace(read_json(inner[0][0], accept, cut=cut), repaired=True)
     values, broken = _values(text)
     fitting = [value for value in values if accept(value)]
     if fitting and broken is None:
@@ -174,7 +177,7 @@ def _start(text: str) -> int | None:
     return match.start() if match else None
 
 
-def _strict(text: str) -> tuple[object] | None:
+def _strict(text: str) -> tuple[Any] | None:
     if not text.startswith(("{", "[")):
         return None
     try:

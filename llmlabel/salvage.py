@@ -12,13 +12,17 @@ from itertools import count
 from typing import Any, NamedTuple, SupportsIndex
 
 MAX_DEPTH = 64
-MAX_SCANNED = 8_000_000
+MAX_SCANNED = 100_000_000
+SKIMMED = 100_000
 MAX_REPAIRED = 500_000
 MAX_ACCESSES = 1_000_000  # about one second
 
 _TOKEN = re.compile(
     r'\s++|(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<mark>[{}\[\]:,])|(?P<bare>[^\s"{}\[\]:,]++)', re.DOTALL
 )
+# Up to thousands of closing brackets at once, strings kept whole: what the engine of re matches in one step is fast.
+_STRETCH = re.compile(r'(?:(?:[^"\]}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+[\]}]){1,4000}+', re.DOTALL)
+_NO_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^"\[\]{}]++', re.DOTALL)
 _KEY_END = re.compile(r"""(?<=[^\s{\[,:])(?=["']\s*:)""")
 _CLOSER = {"{": "}", "[": "]"}
 
@@ -36,27 +40,29 @@ class _Open:
 
     __slots__ = ("kind", "value_due")
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, value_due: bool | None = None) -> None:
         self.kind = kind
-        self.value_due = kind == "["
+        self.value_due = kind == "[" if value_due is None else value_due
 
 
 class TooDeep(ValueError):
     """Brackets are nested deeper than any answer, or the text is too long to look at."""
 
 
-def close(text: str) -> Closed | None:
+def close(text: str, *, skimmed: int = SKIMMED) -> Closed | None:
     """Return the JSON value at the start of ``text``, closed after its last complete part if it was cut off.
 
-    ``text`` begins with a bracket and may be broken inside; None if its brackets do not match. Linear in its length.
+    ``text`` begins with a bracket and may be broken inside; None if its brackets do not match. Linear in its length:
+    beyond ``skimmed`` characters only the end is looked at token by token.
 
     Raises:
         TooDeep: No answer looks like this; repair would only take time.
     """
     if len(text) > MAX_SCANNED:
         raise TooDeep
-    stack: list[_Open] = []
-    safe, closers, position = 0, "", 0
+    brackets, position = _skim(text) if len(text) > skimmed else ("", 0)
+    stack = [_Open(kind, value_due=True) for kind in brackets]
+    safe, closers = position, _closers(stack)
     while match := _TOKEN.match(text, position):
         position = match.end()
         kind, mark = match.lastgroup, match["mark"]
@@ -77,10 +83,36 @@ def close(text: str) -> Closed | None:
         if len(stack) > MAX_DEPTH:
             raise TooDeep
         if done and stack and (stack[-1].value_due or mark in _CLOSER):
-            safe, closers = position, "".join(_CLOSER[item.kind] for item in reversed(stack))
+            safe, closers = position, _closers(stack)
     if not stack or not closers:
         return None
     return Closed(text[:safe] + closers, len(closers), text[safe:].strip(" \t\r\n,"))
+
+
+def _closers(stack: Sequence[_Open]) -> str:
+    return "".join(_CLOSER[item.kind] for item in reversed(stack))
+
+
+def _skim(text: str) -> tuple[str, int]:
+    """Return the brackets that are open behind the last closing one, and where that is; only while the value goes on.
+
+    Raises:
+        TooDeep: Brackets are nested deeper than any answer.
+    """
+    open_, position = "", 0
+    while match := _STRETCH.match(text, position):
+        rest = open_ + _NO_BRACKETS.sub("", match[0])
+        for _ in range(2 * MAX_DEPTH):
+            shorter = rest[0] + rest[1:].replace("[]", "").replace("{}", "")  # the outermost bracket stays
+            if len(shorter) == len(rest):
+                break
+            rest = shorter
+        if len(rest) > 2 * MAX_DEPTH:
+            raise TooDeep
+        if "]" in rest or "}" in rest:  # the value ends here, or its brackets do not match: for a closer look
+            break
+        open_, position = rest, match.end()
+    return open_, position
 
 
 class _Spent(Exception):

@@ -13,9 +13,8 @@ _BEFORE = r"(?:previous|prior|above|preceding|earlier|foregoing|existing|origina
 _PATTERNS = (
     (
         "role token",
-        r"<\|\s?(?:im_(?:start|end|sep)|system|user|assistant|endoftext|begin_of_text|eot_id|eom_id|end_of_turn|"
-        r"(?:start|end)_header_id|channel|message|start|end|return|call)\s?\|>"
-        r"|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|</?(?:document|context)-[0-9a-f]{8}"
+        r"<\|\s?[a-z][a-z0-9_\u2581 ]{1,40}\|>"
+        r"|\[/?(?:inst|system_prompt|gmask)\]|<</?sys>>|<(?:start|end)_of_turn>|</?(?:document|context)-[0-9a-f]{8}"
         r"|(?:^|\n)[ \t]*#{2,3} ?(?:instructions?|system|response) ?:|\n\n(?:human|assistant|system) ?:",
     ),
     (
@@ -57,7 +56,8 @@ _PATTERNS = (
 )
 # A pattern is only tried where one of these stands: plain substring search is a hundred times faster.
 _TRIGGERS = {
-    "role token": "<|,inst],sys>>,_of_turn,document-,context-,##,\n\nhuman,\n\nassistant,\n\nsystem",
+    "role token": "<|,inst],system_prompt],gmask],sys>>,_of_turn,document-,context-,##,\n\nhuman,\n\nassistant,"
+    "\n\nsystem",
     "asks to set instructions aside": "ignor,disregard,forget,override,bypass,neglect,vergi,missachte,oubli,olvid,"
     "dimentic,esque,desconsider,negeer,vergeet,pomi,игнорируй,забудь,не обращай,önceki,yukarıdaki,忽略,无视,無視,忘,"
     "不要理会,무시,잊,تجاهل,انس,أهمل,निर्देश,आदेश",

@@ -631,6 +631,17 @@ def test_crossing_entities_cannot_be_shown_inline():
         answer_format("inline").show([labeled], PEOPLE)
 
 
+def test_each_item_of_a_replaced_part_is_told():
+    """
+    A model that answers twice means the last answer; what the first one held is in the ledger, item by item.
+    """
+    first = {"entities": [{"text": "Ann", "label": "PER"}, {"text": "Acme", "label": "ORG"}, 7]}
+    answer = parse("json", f"{json.dumps(first)} No: {json.dumps({'entities': first['entities'][:1]})}")
+
+    assert [("Ann", "PER")] == said(answer)
+    assert 3 == len(answer.problems)
+
+
 @given(st.text("[]{}<>⟦⟧|12a ", max_size=12))
 def test_markers_stand_in_no_text(text: str):
     """

@@ -50,6 +50,7 @@ def value_of(text: str) -> object:
         ('{"n": NaN, "m": -Infinity}', {"n": "NaN", "m": "-Infinity"}),
         ('{"a": [1]}\n{"b": [2]}', {"a": ["1"], "b": ["2"]}),
         ('{"t": "a"}\n{"t": "b"}', [{"t": "a"}, {"t": "b"}]),
+        (json.dumps('{"a": ["x \\\\ é"]}'), {"a": ["x \\ é"]}),
     ],
 )
 def test_reads_the_json_of_an_answer(text: str, expected: object):
@@ -200,6 +201,20 @@ def test_answer_of_50_megabytes():
     assert 50_000_000 // len(ITEM) == len(answer.value["a"])  # type: ignore[index,call-overload]
 
 
+@pytest.mark.slow
+def test_cut_answer_of_50_megabytes_keeps_its_complete_items():
+    """
+    Salvage is linear: what is whole of a huge cut answer is kept.
+    """
+    text = '{"a": [' + ", ".join([ITEM] * (50_000_000 // len(ITEM))) + ', {"text": "An'
+    started = time.process_time()
+    answer = read_json(text, fits, cut=True)
+
+    assert 50_000_000 // len(ITEM) == len([item for item in answer.value["a"] if item])  # type: ignore[index,call-overload]
+    assert not answer.complete
+    assert time.process_time() - started < 60
+
+
 def test_repair_stops_when_its_allowance_is_spent():
     """
     Input on which json_repair is quadratic is given up, by work and not by the clock.
@@ -223,6 +238,18 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=12,
 )
+
+
+@given(JSON, st.data(), st.sampled_from(["", " more", "]", "}", '"']))
+@settings(max_examples=300, deadline=None)
+def test_long_answers_are_closed_like_short_ones(value: object, data: st.DataObject, rest: str):
+    """
+    Skimming over what is complete changes nothing about where a text ends or what is kept.
+    """
+    text = json.dumps([value])
+    text = text[: data.draw(st.integers(1, len(text)))] + rest
+
+    assert close(text) == close(text, skimmed=0)
 
 
 @given(st.text() | st.text(alphabet="{}[]\",:'a1\\ \n`<>/|", max_size=60) | JSON.map(json.dumps))

@@ -54,6 +54,9 @@ def read_answers(
     for number, (key, document, value) in enumerate(sections):
         last = number == len(sections) - 1
         draft = SectionReader(schema, rest=source.rest if last else "")
+        for replaced in source.passed_over if last else ():
+            for _, _, part in _sections(replaced, documents, schema, packed=shape.packed):
+                _pass_over(draft, part)
         whole = read(draft, document, value)
         ends_here = source if last else JsonAnswer(None, repaired=source.repaired)
         answer = draft.answer(ends_here, complete=whole and (source.complete or not last))
@@ -63,6 +66,23 @@ def read_answers(
             continue
         answers[key] = answer
     return answers
+
+
+def _pass_over(draft: SectionReader, value: object) -> None:
+    """Enter each item of a part that a later one of the answer replaces into the ledger."""
+    other = SectionReader(draft.schema)
+    other.section(value)
+    answer, reason = other.answer(), "a later part of the answer replaces it"
+    for mention in answer.mentions:
+        draft.drop({"text": mention.text, "label": mention.label}, reason)
+    for relation in answer.relations:
+        draft.drop(f"{relation.label}: {relation.head + 1} → {relation.tail + 1}", reason, "relation")
+    for name, chosen in answer.classes.items():
+        for item in chosen:
+            draft.drop(f"{name}: {item.label}", reason, "class")
+    for name in answer.texts:
+        draft.drop(name, reason, "text")
+    draft.problems += answer.problems
 
 
 def _unreadable(answer: ParsedAnswer) -> str:

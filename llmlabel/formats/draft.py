@@ -56,10 +56,8 @@ class Draft:
         self.problems.append(Discarded(kind=kind, value=shown(value), reason=reason))
 
     def answer(self, source: JsonAnswer | None = None, *, complete: bool = True) -> ParsedAnswer:
-        """Return what was read; ``source`` tells what was repaired, cut off, or said twice."""
+        """Return what was read; ``source`` tells what was repaired or cut off."""
         if source is not None:
-            for value in source.passed_over:
-                self.drop(value, "a later part of the answer replaces it")
             if self.rest and self.cut:  # one item: what was read of it, and where it ends
                 whole = shown(f"{self.problems[-1].value.removesuffix('}')} {self.rest}")
                 self.problems[-1] = self.problems[-1].model_copy(update={"value": whole})

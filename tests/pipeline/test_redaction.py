@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmlabel.errors import ConfigurationError
+from llmlabel.labelers.recording import RecordingLabeler
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.redaction import Redaction, redact
-from llmlabel.types import Asking, Mention, Placement
+from llmlabel.types import Asking, Mention, Placement, Prompt
 from tests.pipeline.conftest import Writer, entities
 
 TEXT = "Ann Smith met Bob in Rome."
@@ -149,3 +152,37 @@ def test_grounded_placements_have_places_in_the_original(text, data):
     assert placement == Placement.model_validate(placement.model_dump())
     assert not placement.placed or redaction.source(placement.start, placement.end) == redaction.source(start, end)
     assert placement.placed or not text[slice(*redaction.source(start, end))]
+
+
+@pytest.mark.parametrize(
+    "asking", [Asking(), Asking(max_document_tokens=24, overlap_tokens=6, context_tokens=8, passes=2)]
+)
+def test_nothing_that_is_kept_or_sent_holds_what_was_hidden(asking, tmp_path, caplog):
+    """
+    Prompts, journal, recording and logs see placeholders; labels of both kinds come back exact on the original.
+    """
+    text = "".join(f"Day {n}: Annabel{n}secret met Acme in Rome. Then it rained for long.\r\n\r\n" for n in range(8))
+    hidden = re.compile(r"Annabel\dsecret")
+
+    def hide(original: str) -> Redaction:
+        return Redaction(original, [(*match.span(), f"[P{match[0][7]}]") for match in hidden.finditer(original)])
+
+    def answer(prompt: Prompt) -> dict[str, object]:
+        sent = prompt.messages[-1].content.rpartition("\nDocument:")[2]
+        return entities(*((found, "PER" if "[" in found else "ORG") for found in re.findall(r"\[P\d\]|Acme", sent)))
+
+    caplog.set_level("DEBUG")
+    inner = Writer(answer)
+    labeler = RecordingLabeler(inner, tmp_path / "recording.jsonl")
+    with Pipeline(labeler, redactor=hide, asking=asking, journal=tmp_path / "j.sqlite", progress=False) as pipeline:
+        prediction = pipeline.label(text)
+        kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    kept += b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    assert b"Rome" in kept
+    assert b"secret" not in kept
+    assert "secret" not in caplog.text
+    assert not any("secret" in message.content for prompt in inner.prompts for message in prompt.messages)
+    wanted = [*hidden.finditer(text), *re.finditer("Acme", text)]
+    assert sorted(match.span() for match in wanted) == [(e.start, e.end) for e in prediction.entities]
+    assert all(text[e.start : e.end] == e.text for e in prediction.entities)
