@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -20,3 +22,10 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the shared data folder beside the checkout")
     return SHARED
+
+
+def absent(what: str, reason: str) -> NoReturn:
+    """Skip the test, or fail it where ``LLMLABEL_REQUIRED`` (comma-separated, set by CI) says that it must not skip."""
+    if what in os.environ.get("LLMLABEL_REQUIRED", "").split(","):
+        pytest.fail(f"{what} is required here, but: {reason}", pytrace=False)
+    pytest.skip(reason, allow_module_level=True)

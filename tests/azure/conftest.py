@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from llmlabel.platforms.azure_language.client import AzureLanguageClient
-from tests.conftest import SHARED
+from tests.conftest import SHARED, absent
 from tests.servers.azure_service import KEY, AzureService
+from tests.servers.azurite import Azurite, missing
 
 SAMPLE = "contracts/azure-language/samples/loanagreements"
 
@@ -35,6 +36,15 @@ class Clock:
 def clock() -> Clock:
     """A clock that does not wait."""
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """A running emulator of Azure Storage; skips where there is no node, unless it must be there."""
+    if reason := missing():
+        absent("azurite", reason)
+    with Azurite() as running:
+        yield running
 
 
 @pytest.fixture

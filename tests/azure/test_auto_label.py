@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from llmlabel.platforms.azure_language.texts import FolderTexts
 from llmlabel.workflows.auto_label import auto_label, only_entities, project_schema
 from tests.azure.conftest import SAMPLE, Clock
 from tests.cli.conftest import cli, environment
-from tests.servers.azure_service import KEY, Answer, Asked, AzureService
+from tests.servers.azure_service import KEY, Answer, AzureService
 from tests.servers.openai_server import OpenAIServer, Reply, Request, refusal
 
 __all__ = ["cli"]
@@ -176,7 +174,7 @@ def command(service: AzureService, model: OpenAIServer, shared: Path, folder: Pa
     ]
 
 
-def run(arguments: list[str]) -> subprocess.Popen[str]:
+def run(arguments: list[str], **variables: str) -> subprocess.Popen[str]:
     """Start the command in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "llmlabel", *arguments],
@@ -184,7 +182,7 @@ def run(arguments: list[str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env=environment(AZURE_LANGUAGE_KEY=KEY, AZURE_OPENAI_API_KEY="k" * 32),
+        env=environment(AZURE_LANGUAGE_KEY=KEY, AZURE_OPENAI_API_KEY="k" * 32, **variables),
     )
 
 
@@ -201,57 +199,6 @@ def test_one_command_does_the_whole_job(service: AzureService, model: OpenAIServ
     assert "azure-language: verified by export" in out
     kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
     assert not any(secret in path.read_bytes() for path in kept for secret in (KEY.encode(), b"k" * 32))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("before", [True, False])
-def test_killed_command_continues_and_ends_the_same(
-    before: bool, service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path
-):
-    """
-    The process is killed at a request to service or model, before or after it is carried out; the next run finishes.
-    """
-    service.steps = ("succeeded",)
-    whole = run(command(service, model, shared, _folder(tmp_path / "whole")))
-    whole.communicate(timeout=120)
-    requests, ends = len(service.asked) + len(model.requests), [service.projects.pop("loans")]
-    answer_of_model = model.answer
-    for number in sorted(random.Random(7).sample(range(1, requests + 1), 4)):
-        folder, start = _folder(tmp_path / f"killed-{number}"), len(service.asked) + len(model.requests)
-        process = run(command(service, model, shared, folder))
-
-        def kill(now: bool, victim: Any = process, last: int = start + number) -> None:
-            if now and len(service.asked) + len(model.requests) == last:
-                victim.send_signal(signal.SIGKILL)
-                victim.wait()
-
-        def fault(_: Asked, kill: Any = kill) -> Answer | None:
-            kill(before)
-            return None
-
-        def after(_: Asked, answer: Answer, kill: Any = kill) -> Answer:
-            kill(not before)
-            return answer
-
-        def answered(request: Request, kill: Any = kill) -> Any:
-            kill(True)
-            return answer_of_model(request)
-
-        service.fault, service.after, model.answer = fault, after, answered
-        process.communicate(timeout=120)
-        service.fault, service.after, model.answer = (lambda _: None), (lambda _, answer: answer), answer_of_model
-        assert -signal.SIGKILL == process.returncode
-        again = run(command(service, model, shared, folder))
-        _, errors = again.communicate(timeout=120)
-        assert 0 == again.returncode, errors
-        ends.append(service.projects.pop("loans"))
-
-    assert [ends[0]] * len(ends) == ends
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir()
-    return path
 
 
 def test_export_command_shows_what_people_changed(

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import datetime
 import logging
+import time
 import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from llmlabel import AuthenticationError, AzureLanguageExporter, ConfigurationError, LabelerError, ServiceError
+from llmlabel import (
+    AuthenticationError,
+    AzureLanguageExporter,
+    AzureOpenAILabeler,
+    ConfigurationError,
+    LabelerError,
+    ServiceError,
+)
+from llmlabel.platforms.azure_language import blobs
 from llmlabel.platforms.azure_language.blobs import BlobTexts
 from llmlabel.platforms.azure_language.compare import documents_of
-from llmlabel.platforms.azure_language.texts import md5, plan_upload, read_documents
-from llmlabel.workflows.auto_label import upload_folder
+from llmlabel.platforms.azure_language.texts import UploadPlan, md5, plan_upload, read_documents, upload
+from llmlabel.workflows.auto_label import auto_label, upload_folder
 from tests.azure.conftest import SAMPLE, Clock
 from tests.azure.test_auto_label import command, gold, model
 from tests.azure.test_exporter import BATCH, BO, SCHEMA
 from tests.cli.conftest import process
 from tests.servers.azure_service import KEY, AzureService
-from tests.servers.azurite import ACCOUNT, ACCOUNT_KEY, Azurite, missing
+from tests.servers.azure_service import TOKEN as SERVICE_TOKEN
+from tests.servers.azurite import ACCOUNT, ACCOUNT_KEY, Azurite, token
+from tests.servers.certificate import Certificate, self_signed
 from tests.servers.openai_server import OpenAIServer
 
 __all__ = ["gold", "model"]
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("azure.storage.blob", reason='needs the extra "azure"')
-
-
-@pytest.fixture(scope="module")
-def azurite() -> Iterator[Azurite]:
-    """A running emulator; skips where there is no node."""
-    if reason := missing():
-        pytest.skip(reason)
-    with Azurite() as running:
-        yield running
 
 
 @pytest.fixture
@@ -97,10 +101,178 @@ def test_all_ways_to_sign_in(azurite: Azurite, store: BlobTexts):
         permission=ContainerSasPermissions(read=True, list=True, write=True),
         expiry=datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1),
     )
-    for credential in (ACCOUNT_KEY, sas, f"?{sas}"):
-        found = BlobTexts(store.container, account_url=azurite.account_url, credential=credential)
-        assert b"1" == found.read("a.txt")
-        assert found.write("b.txt", b"2")
+    ways: list[dict[str, str]] = [
+        *({"account_url": azurite.account_url, "credential": value} for value in (ACCOUNT_KEY, sas, f"?{sas}")),
+        {"connection_string": f"BlobEndpoint={azurite.account_url};SharedAccessSignature={sas}"},
+    ]
+    for way in ways:
+        with closing(BlobTexts(store.container, **way)) as found:
+            assert (True, b"1") == (found.exists(), found.read("a.txt"))
+            assert found.write("b.txt", b"2")
+            assert {"a.txt", "b.txt"} == {item.name for item in found.texts()}
+            assert sas not in repr(found)
+
+
+class Credential:
+    """An Entra ID credential as azure-identity makes them."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.scopes: list[str] = []
+
+    def get_token(self, *scopes: str, **_: object) -> Any:
+        from azure.core.credentials import AccessToken
+
+        self.scopes += scopes
+        return AccessToken(self.value, int(time.time()) + 3600)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for the emulator."""
+    return self_signed(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def secure(azurite: Azurite, certificate: Certificate) -> Iterator[Azurite]:
+    """An emulator that serves over https and takes Entra ID tokens."""
+    with Azurite(certificate) as running:
+        yield running
+
+
+def signed_in(azurite: Azurite, certificate: Certificate, credential: Any, **more: Any) -> BlobTexts:
+    """Return a container that is reached with an Entra ID credential."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    trusting = RequestsTransport(connection_verify=str(certificate.authority))
+    return BlobTexts("texts", account_url=azurite.account_url, credential=credential, transport=trusting, **more)
+
+
+def test_entra_id_signs_in(secure: Azurite, certificate: Certificate):
+    """
+    A token for Azure Storage does all that a key does; one token serves many requests.
+    """
+    credential = Credential(token())
+    with closing(signed_in(secure, certificate, credential)) as store:
+        store.create()
+        raw = BO.document.text.encode()
+
+        assert (True, raw, ["bo.txt"]) == (
+            store.write("bo.txt", raw),
+            store.read("bo.txt"),
+            [item.name for item in store.texts()],
+        )
+        assert ["https://storage.azure.com/.default"] == credential.scopes
+
+
+def test_audience_is_a_setting(secure: Azurite, certificate: Certificate):
+    """
+    Clouds with another audience are served by a setting.
+    """
+    credential = Credential(token("https://devstoreaccount1.blob.core.windows.net"))
+    audience = "https://devstoreaccount1.blob.core.windows.net"
+    with closing(signed_in(secure, certificate, credential, audience=audience)) as store:
+        store.create()
+
+    assert [f"{audience}/.default"] == credential.scopes
+
+
+@pytest.mark.parametrize("value", [token("https://example.org"), token(seconds=-10)])
+def test_refused_token_names_the_role_and_not_the_token(value: str, secure: Azurite, certificate: Certificate):
+    """
+    A token for something else, or one that has expired, is refused by the storage.
+    """
+    with (
+        closing(signed_in(secure, certificate, Credential(value))) as store,
+        pytest.raises(AuthenticationError, match="Storage Blob Data Contributor") as caught,
+    ):
+        store.exists()
+    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+    assert value not in "".join(traceback.format_exception(caught.value))
+
+
+def test_credential_that_fails_is_told_without_its_words(secure: Azurite, certificate: Certificate):
+    """
+    Whatever a credential raises may hold secrets.
+    """
+
+    class Failing:
+        def get_token(self, *_: str, **__: object) -> Any:
+            raise RuntimeError("client_secret=hush")
+
+    with (
+        closing(signed_in(secure, certificate, Failing())) as store,
+        pytest.raises(AuthenticationError, match="it raised RuntimeError; sign in") as caught,
+    ):
+        store.exists()
+    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+
+
+def test_one_command_signs_in_with_entra_id(
+    secure: Azurite,
+    certificate: Certificate,
+    service: AzureService,
+    model: OpenAIServer,
+    shared: Path,
+    tmp_path: Path,
+    clock: Clock,
+    gold: Any,
+):
+    """
+    The whole job without a key: blobs, service and model each get a token of the credential.
+    """
+    language, storage = Credential(SERVICE_TOKEN), Credential(token())
+    with closing(signed_in(secure, certificate, storage)) as store:
+        exporter = AzureLanguageExporter(
+            service.url,
+            schema=gold[0],
+            project="loans",
+            container="texts",
+            storage=store,
+            create_container=True,
+            directory=tmp_path,
+            credential=language,
+            clock=clock,
+        )
+        labeler = AzureOpenAILabeler(gold[0], deployment="gpt", endpoint=model.url, token_provider=lambda: "openai")
+        done = auto_label(labeler, exporter, documents="0*.txt", upload=shared / SAMPLE, progress=False)
+
+    assert done.export is not None
+    assert (9, {"https://cognitiveservices.azure.com/.default"}, {"https://storage.azure.com/.default"}) == (
+        done.export.written,
+        set(language.scopes),
+        set(storage.scopes),
+    )
+    assert {"Bearer openai"} == {request.headers["authorization"] for request in model.requests}
+
+
+def test_right_to_upload_is_asked_without_uploading(azurite: Azurite, store: BlobTexts):
+    """
+    A SAS that may only read is told apart, and nothing is stored by asking.
+    """
+    from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+    reading = generate_container_sas(
+        ACCOUNT,
+        store.container,
+        account_key=ACCOUNT_KEY,
+        permission=ContainerSasPermissions(read=True, list=True),
+        expiry=datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1),
+    )
+    with closing(BlobTexts(store.container, account_url=azurite.account_url, credential=reading)) as reader:
+        assert (True, False, []) == (store.may_write(), reader.may_write(), list(store.texts()))
+
+
+def test_large_container_is_listed_page_by_page(store: BlobTexts, monkeypatch: pytest.MonkeyPatch):
+    """
+    A list of more blobs than one answer holds goes on to the end, and texts are read as they are needed.
+    """
+    monkeypatch.setattr(blobs, "_PAGE", 7)
+    names = [f"{number:04}.txt" for number in range(50)]
+    upload(store, ((name, name.encode()) for name in names), UploadPlan(new=tuple(names)))
+
+    assert names == [item.name for item in store.texts()]
+    assert ["0000", "0001", "0002"] == [item.id for item in read_documents(store, limit=3) if hasattr(item, "text")]
 
 
 def test_secrets_show_themselves_nowhere(azurite: Azurite, store: BlobTexts, caplog: pytest.LogCaptureFixture):
@@ -148,15 +320,26 @@ def test_missing_container_is_explained(azurite: Azurite):
         ({"connection_string": "AccountName=a;AccountKey=aaaa;BlobEndpoint=http://example.org/a"}, "expected https"),
         ({"connection_string": "secret words"}, "not a connection string"),
         ({"account_url": "https://example.org"}, "expected a key, a SAS"),
+        ({"account_url": "http://127.0.0.1:1/a", "credential": Credential("t")}, "expected https, for an Entra ID"),
     ],
 )
-def test_unsafe_or_wrong_account_is_refused(given: dict[str, str], said: str):
+def test_unsafe_or_wrong_account_is_refused(given: dict[str, Any], said: str):
     """
     What cannot work, or would show the key on the way, is refused without its words.
     """
     with pytest.raises(ConfigurationError, match=said) as caught:
         BlobTexts("texts", **given)
     assert "secret words" not in str(caught.value)
+
+
+def test_key_that_is_none_is_told():
+    """
+    A key that cannot sign is named as that, not as a broken connection.
+    """
+    wrong = BlobTexts("texts", account_url="http://127.0.0.1:1/a", credential="k", retries=0)
+    with closing(wrong), pytest.raises(AuthenticationError, match="copy it again") as caught:
+        wrong.exists()
+    assert caught.value.__context__ is None
 
 
 def test_unreachable_account_is_a_transport_error():

@@ -1,15 +1,13 @@
-"""The exporter into a running project: check, upload, import, verify, merge; killed anywhere and run again."""
+"""The exporter into a running project: check, upload, import, verify, merge."""
 
 from __future__ import annotations
 
 import copy
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from llmlabel import (
@@ -536,74 +534,3 @@ def test_manifest_of_another_project_is_refused(make: Callable[..., AzureLanguag
 
     with pytest.raises(ConfigurationError, match="belongs to project 'other'"):
         make().export(BATCH)
-
-
-# -- killed and run again ---------------------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Transport(httpx.HTTPTransport):
-    """Counts requests; the process dies at one of them, before or after the service has carried it out."""
-
-    def __init__(self, number: int, before: bool) -> None:
-        super().__init__()
-        self.number, self.before, self.count = number, before, 0
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.count += 1
-        if self.count == self.number and self.before:
-            raise Killed
-        response = super().handle_request(request)
-        if self.count == self.number:
-            response.close()
-            raise Killed
-        return response
-
-
-def check_killed_anywhere(
-    share: float, make: Callable[..., AzureLanguageExporter], service: AzureService, folder: Path, existing: str
-) -> None:
-    """Kill a run at a share of its requests, drawn by a seed, run again, and compare project and manifest."""
-    if existing == "merge":
-        make(directory=folder / "people").export([ANN.model_copy(update={"entities": ANN.entities[:1]})])
-    first = copy.deepcopy(service.projects)
-
-    def end(number: int, before: bool) -> tuple[Any, str, int]:
-        service.projects = copy.deepcopy(first)
-        directory = folder / f"kept-{number}-{before}"
-        with Transport(number, before) as transport:
-            try:
-                make(existing=existing, directory=directory, transport=transport).export(BATCH)
-            except Killed:
-                make(existing=existing, directory=directory).export(BATCH)
-        return service.projects, (directory / "imported-p.json").read_text(), transport.count
-
-    projects, manifest, requests = end(0, True)
-    places = [(number, before) for number in range(1, requests + 1) for before in (True, False)]
-    for number, before in random.Random(5).sample(places, max(1, round(share * len(places)))):
-        assert (projects, manifest, number) == end(number, before)
-    assert requests > 10
-
-
-@pytest.mark.parametrize("existing", ["refuse", "merge"])
-def test_killed_at_some_requests_and_run_again_ends_the_same(
-    existing: str, make: Callable[..., AzureLanguageExporter], service: AzureService, tmp_path: Path
-):
-    """
-    Whatever request a process dies at, the next run ends with the same project and the same manifest.
-    """
-    check_killed_anywhere(0.1, make, service, tmp_path, existing)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("existing", ["refuse", "merge", "overwrite"])
-def test_killed_at_every_request_and_run_again_ends_the_same(
-    existing: str, make: Callable[..., AzureLanguageExporter], service: AzureService, tmp_path: Path
-):
-    """
-    The same at each and every request.
-    """
-    check_killed_anywhere(1.0, make, service, tmp_path, existing)

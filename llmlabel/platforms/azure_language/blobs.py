@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
 CONNECTION_VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
+_PAGE = 5000  # the most that the service puts into one answer
 _Result = TypeVar("_Result")
 _ROLE = "Storage Blob Data Contributor (Reader is enough where nothing is uploaded)"
 
@@ -115,7 +116,7 @@ class BlobTexts:
     def texts(self) -> Iterator[StoredText]:
         """Yield the ``.txt`` blobs at the root; the list is read page by page."""
         # The delimiter keeps blobs in folders out of the list.
-        pages = iter(self._client.walk_blobs(delimiter="/").by_page())
+        pages = iter(self._client.walk_blobs(delimiter="/", results_per_page=_PAGE).by_page())
         while (page := self._call("list the blobs", lambda: _page(pages))) is not None:
             for blob in page:
                 name = str(blob.name)
