@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.testing import ScriptedLabeler
 
 HOME = Path(__file__).resolve().parents[1] / "llmlabel" / "demo"
-FILES = ("documents.jsonl", "gold.jsonl", "recording.jsonl")
+FILES = ("documents.jsonl", "gold.jsonl", "demo.conll", "recording.jsonl")
 MARK = re.compile(r"\[([A-Z]+) |\]")
+TOKEN = re.compile(r"\w+|[^\w\s]")
 
 Case = Mapping[str, Any]
 
@@ -103,14 +105,35 @@ def written(answer: Case) -> str:
     )
 
 
+def conll(labeled: LabeledDocument) -> str | None:
+    """Return a document as CoNLL, one token a line; None for what the format has no place for."""
+    text, spans = labeled.document.text, labeled.entities
+    nested = any(
+        one is not other and one.start < other.end and other.start < one.end for one in spans for other in spans
+    )
+    if nested or len(text.splitlines()) > 1:
+        return None
+    borders = {place for span in spans for place in (span.start, span.end)}
+    rows = [f"# sent_id = {labeled.document.id}", f"# text = {text}"]
+    for token in TOKEN.finditer(text):
+        places = [token.start(), *sorted(p for p in borders if token.start() < p < token.end()), token.end()]
+        for start, end in pairwise(places):
+            inside = [span for span in spans if span.start <= start < span.end]
+            tags = [f"{'B' if start == span.start else 'I'}-{span.label}" for span in inside]
+            rows.append(f"{text[start:end]}\t{tags[0] if tags else 'O'}")
+    return "\n".join(rows) + "\n"
+
+
 def record(directory: Path) -> None:
-    """Write the three files into a folder that has none of them."""
+    """Write the files into a folder that has none of them."""
     schema = LabelSchema.from_file(HOME / "schema.yaml")
     cases = read_cases(HOME / "cases.yaml")
     labeled = [gold(case) for case in cases]
     with (directory / "documents.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(item.document.model_dump_json(exclude_defaults=True) + "\n" for item in labeled)
     JsonlExporter(directory / "gold.jsonl").export(labeled)
+    sentences = [sentence for sentence in map(conll, labeled) if sentence]
+    (directory / "demo.conll").write_text("\n".join(sentences), encoding="utf-8", newline="\n")
     answers = {case["id"]: [completion(answer, "recorded") for answer in case["answers"]] for case in cases}
     scripted = ScriptedLabeler(schema, answers, model="recorded")
     recording = RecordingLabeler(scripted, directory / "recording.jsonl", store_prompts=False)

@@ -1,8 +1,8 @@
 """The embedded default: short documents in several languages, their author's labels, and recorded answers.
 
 ``cases.yaml`` is the source of all: documents with marked entities, and answers as a model might give them, good and
-bad. ``tools/record_demo.py`` makes ``documents.jsonl``, ``gold.jsonl`` and ``recording.jsonl`` of it, by the real
-pipeline.
+bad. ``tools/record_demo.py`` makes ``documents.jsonl``, ``gold.jsonl``, ``demo.conll`` and ``recording.jsonl`` of it,
+by the real pipeline.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from llmlabel.review import review_page
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Document, LabeledDocument
 
-__all__ = ["DemoResult", "demo_documents", "demo_gold", "demo_schema", "run_demo"]
+__all__ = ["DemoResult", "demo_conll", "demo_documents", "demo_gold", "demo_labeler", "demo_schema", "run_demo"]
 
 
 def demo_schema() -> LabelSchema:
@@ -43,6 +43,11 @@ def demo_gold() -> list[LabeledDocument]:
     """Return the labels that the author of the documents gave them."""
     with as_file(files(__name__) / "gold.jsonl") as path:
         return list(read_jsonl(path))
+
+
+def demo_conll() -> Path:
+    """Return where the demo's documents of one line stand as a CoNLL file, with their author's entities."""
+    return Path(__file__).with_name("demo.conll")
 
 
 def demo_labeler() -> ReplayLabeler:

@@ -12,7 +12,7 @@ from llmlabel.errors import ConfigurationError, ExportError
 from llmlabel.platforms.kili.client import KiliClient
 from llmlabel.platforms.kili.faults import RequestFailed
 from llmlabel.platforms.kili.interface import interface_from_schema
-from llmlabel.platforms.kili.ontology import bind
+from llmlabel.platforms.kili.jobs import asks
 from llmlabel.schema import LabelSchema
 
 
@@ -45,34 +45,30 @@ def create_kili_project(
     interface = interface_from_schema(schema)
     kili = KiliClient(api_key, api_endpoint, verify=verify, client=client)
     try:
-        found = _find(kili, title, schema, interface) if reuse else None
-        return found or _create(kili, title, schema, interface, again=reuse)
+        found = _find(kili, title, interface) if reuse else None
+        return found or _create(kili, title, interface, again=reuse)
     except RequestFailed as failed:
         raise ExportError("kili", [f"project {json.dumps(title)}: {failed}"]) from None
 
 
-def _create(kili: KiliClient, title: str, schema: LabelSchema, interface: Mapping[str, Any], *, again: bool) -> str:
+def _create(kili: KiliClient, title: str, interface: Mapping[str, Any], *, again: bool) -> str:
     try:
         return kili.create_project(title, interface)
     except RequestFailed as failed:
         if failed.kind != "unknown" or not again:
             raise
-        made = _find(kili, title, schema, interface)  # the answer was lost, maybe not the project
+        made = _find(kili, title, interface)  # the answer was lost, maybe not the project
         if made is None:
             raise
         return made
 
 
-def _find(kili: KiliClient, title: str, schema: LabelSchema, interface: Mapping[str, Any]) -> str | None:
-    ours = bind(schema, interface)
-    same = []
-    for project in kili.projects_titled(title):
-        try:
-            theirs = bind(schema, project.interface) if project.input_type == "TEXT" else None
-        except ConfigurationError:
-            continue  # another ontology
-        if theirs is not None and theirs.keys == ours.keys:
-            same.append(project.id)
+def _find(kili: KiliClient, title: str, interface: Mapping[str, Any]) -> str | None:
+    same = [
+        project.id
+        for project in kili.projects_titled(title)
+        if project.input_type == "TEXT" and asks(project.interface) == asks(interface)
+    ]
     if len(same) > 1:
         raise ConfigurationError(
             f"{len(same)} projects are titled {title!r} and have this ontology: {', '.join(sorted(same))}; say which "

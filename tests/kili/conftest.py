@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llmlabel.exporters.kili import KiliExporter
-from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.exporters.kili_report import KiliReport
+from llmlabel.platforms.kili.interface import interface_from_schema
 from llmlabel.schema import LabelSchema
 from llmlabel.types import LabeledDocument
 
@@ -61,12 +62,14 @@ class Kili:
         """Return the text of every asset by external id."""
         return {asset["externalId"]: self.stub.state.text_of(asset) for asset in self.stub.state.assets.values()}
 
-    def add_label(self, external_id: str, kind: str = "DEFAULT", model: str | None = None, answer: str = "{}") -> str:
+    def add_label(
+        self, external_id: str, kind: str = "DEFAULT", model: str | None = None, answer: str = "{}", **more: str
+    ) -> str:
         """Put a label on an asset, as a person or another model would; return its id."""
         state = self.stub.state
         asset = next(one for one in state.assets.values() if one["externalId"] == external_id)
         label = {"id": state.new_id("label"), "assetId": asset["id"], "labelType": kind, "modelName": model}
-        state.labels[label["id"]] = {**label, "jsonResponse": answer, "secondsToLabel": 1.0}
+        state.labels[label["id"]] = {**label, "jsonResponse": answer, "secondsToLabel": 1.0, **more}
         return label["id"]
 
 
@@ -85,5 +88,6 @@ def kili() -> Iterator[Kili]:
     from tests.servers.kili_stub import KiliStub
 
     with KiliStub() as stub:
-        project = create_kili_project("t", schema=SCHEMA, api_key=stub.api_key, api_endpoint=stub.endpoint)
+        made = {"title": "t", "inputType": "TEXT", "jsonInterface": json.dumps(interface_from_schema(SCHEMA))}
+        project = stub.state.root()["createProject"](None, made)["id"]
         yield Kili(stub, project, SCHEMA)

@@ -14,6 +14,7 @@ pytest.importorskip("kili")
 
 from llmlabel.errors import ExportError
 from llmlabel.exporters.jsonl import JsonlExporter
+from llmlabel.exporters.kili_create import create_kili_project
 from llmlabel.platforms.kili.sdk import watched
 from llmlabel.testing.batches import labeled
 
@@ -169,15 +170,22 @@ def test_long_waits_are_told():
 
 
 def command(kili, folder):
-    """Start ``llmlabel kili push`` as a process of its own."""
+    """Start ``llmlabel kili push --create`` as a process of its own."""
     push = [sys.executable, "-m", "llmlabel", "kili", "push", "predictions.jsonl", "-s", "schema.yaml"]
     return subprocess.Popen(
-        [*push, "--project-id", kili.project, "--model-name", "m", "--endpoint", kili.stub.endpoint],
+        [*push, "--create", "killed", "--model-name", "m", "--endpoint", kili.stub.endpoint],
         cwd=folder,
         env={**os.environ, "KILI_API_KEY": kili.stub.api_key},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def again(kili, documents):
+    """Do what the command does, in this process."""
+    access = {"schema": kili.schema, "api_key": kili.stub.api_key, "api_endpoint": kili.stub.endpoint}
+    kili.project = create_kili_project("killed", **access)
+    kili.push(documents)
 
 
 def counted(kili):
@@ -188,24 +196,26 @@ def counted(kili):
 @pytest.mark.slow
 @pytest.mark.parametrize("apply", [False, True], ids=["before", "after"])
 def test_killed_at_any_request_and_run_again_each_stands_once(kili, tmp_path, apply):
-    """Killed before or after a request, and run again: each asset and each prediction is there exactly once."""
+    """Killed before or after a request, and run again: one project, each asset and each prediction exactly once."""
     pytest.importorskip("typer")
     documents = MANY[:130]
     kili.schema.to_file(tmp_path / "schema.yaml")
     JsonlExporter(tmp_path / "predictions.jsonl").export(documents)
     seen = counted(kili)
     assert 0 == command(kili, tmp_path).wait(120)
-    total = counted(kili) - seen
-    uploads = range(10, 140)  # one after the other, the same: a few of them will do
-    others = [number for number in range(total) if number not in uploads]
+    new = [entry for entry in kili.stub.state.journal[-(counted(kili) - seen) :] if entry["kind"] != "version"]
+    uploads = [number for number, entry in enumerate(new) if entry["kind"] == "bucket-put"]
+    writes = [number for number, entry in enumerate(new) if entry["kind"] == "mutation"]
+    reads = [number for number, entry in enumerate(new) if entry["kind"] == "query"]
     process: list[subprocess.Popen[bytes]] = []
-    for number in sorted(random.Random(7).sample(others, 9) + random.Random(7).sample(uploads, 3) + [total - 1]):
-        kili.stub.state.assets.clear()
-        kili.stub.state.labels.clear()
+    for number in sorted({*writes, *random.Random(7).sample(reads, 7), *random.Random(7).sample(uploads, 3)}):
+        for stored in (kili.stub.state.projects, kili.stub.state.assets, kili.stub.state.labels):
+            stored.clear()
         process.clear()
         kili.stub.fail("*", after=number, times=10**6, apply=apply, drop=True, then=lambda: process[0].kill())
         process.append(command(kili, tmp_path))
         assert -signal.SIGKILL == process[0].wait(120)
         kili.stub.state.faults.clear()
-        kili.push(documents)
+        again(kili, documents)
         once(kili, documents)
+        assert ["killed"] == [one["title"] for one in kili.stub.state.projects.values()]

@@ -83,6 +83,45 @@ def test_code_points_can_be_chosen(kili):
     assert 3 == answer["NAMED_ENTITIES_RECOGNITION_JOB"]["annotations"][0]["beginOffset"]
 
 
+RETURNS = [
+    labeled("pairs", "one\r\ntwo\r\nAnn met Bob\r\n", ("Ann", "Bob"), label="Person"),
+    labeled("alone", "😀\rAnn", ("Ann",), label="Person"),
+]
+
+
+def test_line_ends_can_count_one_character(kili):
+    """With ``newlines="lf"`` texts arrive with line feeds, and offsets count them; a second push sends nothing."""
+    kili.push(RETURNS, newlines="lf")
+    before = len(kili.stub.operations())
+    report = kili.push(RETURNS, newlines="lf")
+    answers = {name: json.loads(answer[0])["NAMED_ENTITIES_RECOGNITION_JOB"] for name, answer in kili.labels().items()}
+
+    assert {"pairs": "one\ntwo\nAnn met Bob\n", "alone": "😀\nAnn"} == kili.texts()
+    assert {"pairs": [8, 16], "alone": [3]} == {
+        name: [one["beginOffset"] for one in answer["annotations"]] for name, answer in answers.items()
+    }
+    assert ([], 2) == (kili.mutations(before), report.written)
+    assert any("2 document(s) hold carriage returns, written as line feeds" in note for note in report.notes)
+
+
+def test_assets_with_other_line_ends_take_predictions_if_asked(kili):
+    """An asset that differs in its line ends only is a conflict that names the option, and with it none."""
+    kili.push(RETURNS, model_name="old")
+    plain = [one.model_copy(update={"document": one.document, "entities": ()}) for one in RETURNS]
+    feeds = [
+        one.model_copy(
+            update={"document": one.document.model_copy(update={"text": one.document.text.replace("\r\n", "\n")})}
+        )
+        for one in plain[:1]
+    ]
+    refused = kili.push(feeds)
+    taken = kili.push(feeds, newlines="lf")
+
+    assert "newlines='lf'" in refused.documents[0].reason
+    assert ("existing", "sent") == (taken.documents[0].asset, taken.documents[0].label)
+    assert RETURNS[0].document.text == kili.texts()["pairs"]
+
+
 def test_report_names_every_document(kili):
     """Each document has its line, and the totals add up."""
     failed = Prediction(document=Document(id="failed", text="Ann"), outcome="failed")

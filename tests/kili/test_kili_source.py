@@ -25,7 +25,7 @@ def source(kili, **options):
 def correct(kili, labelled, **options):
     """Let a person label a document on the server."""
     answer = json.dumps(json_response(labelled, source(kili, schema=kili.schema).ontology))
-    return kili.add_label(labelled.document.id, options.pop("kind", "DEFAULT"), answer=answer)
+    return kili.add_label(labelled.document.id, options.pop("kind", "DEFAULT"), answer=answer, **options)
 
 
 def test_schema_of_a_project_is_read(kili):
@@ -83,6 +83,20 @@ def test_changed_texts_are_found(kili):
     assert [altered.id, documents[2].id] == changed_texts(source(kili), [altered, *documents[1:]])
 
 
+def test_line_ends_can_be_read_as_one_character(kili):
+    """With ``newlines="lf"`` texts come with line feeds, labels count so, and predictions on CRLF are compared."""
+    returns = labeled("crlf", "one\r\nAnn met Bob", ("Ann", "Bob"), label="Person")
+    kili.push([returns])
+    theirs = labeled("crlf", "one\nAnn met Bob", ("Ann",), label="Person")
+    correct(kili, theirs)
+    reading = source(kili, newlines="lf")
+
+    assert ["one\nAnn met Bob"] == [one.text for one in reading.documents()]
+    assert {"accepted": 1, "deleted": 1} == corrections([returns], reading.labels()).totals
+    assert [] == changed_texts(reading, [returns.document])
+    assert [Rejected] == [type(one) for one in source(kili).labels()]
+
+
 def test_human_labels_come_back_with_author_and_time(kili):
     """A person's label is a ``LabeledDocument`` that says who made it, when, and of which type."""
     kili.push(BATCH)
@@ -96,7 +110,9 @@ def test_human_labels_come_back_with_author_and_time(kili):
         found.provenance.created_at.year,
         found.provenance.reviewed,
     )
-    assert {"label": label, "type": "REVIEW", "model_name": None, "honeypot": False} == found.document.metadata["kili"]
+    assert {"label": label, "type": "REVIEW", "model_name": None, "group": "ordinary"} == found.document.metadata[
+        "kili"
+    ]
 
 
 def test_labels_of_models_are_read_apart(kili):
@@ -105,6 +121,29 @@ def test_labels_of_models_are_read_apart(kili):
 
     assert [] == list(source(kili).labels())
     assert {"gpt@1"} == {one.provenance.author for one in source(kili).labels("model")}
+
+
+def test_labels_of_several_people_and_on_honeypots_are_told_apart(kili):
+    """Votes of a consensus and tests of labelers are groups of their own; a review is an ordinary label."""
+    kili.push(BATCH[:3])
+    for author in ("a@x", "b@x"):
+        correct(kili, BATCH[0], author=author)
+    correct(kili, BATCH[0], author="chief@x", kind="REVIEW")
+    correct(kili, BATCH[1], author="a@x")
+    correct(kili, BATCH[2], author="b@x")
+    list(kili.stub.state.assets.values())[2]["isHoneypot"] = True
+    found = {
+        group: sorted((one.document.id, one.provenance.author) for one in source(kili).labels(group=group))
+        for group in ("ordinary", "consensus", "honeypot")
+    }
+    first, second, third = (one.document.id for one in BATCH[:3])
+
+    assert {
+        "ordinary": sorted([(first, "chief@x"), (second, "a@x")]),
+        "consensus": [(first, "a@x"), (first, "b@x")],
+        "honeypot": [(third, "b@x")],
+    } == found
+    assert 5 == len(list(source(kili).labels()))
 
 
 def test_a_label_that_does_not_fit_its_text_is_rejected(kili):

@@ -23,6 +23,7 @@ Test controls (plain HTTP, no auth):
 
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 import json
@@ -131,12 +132,20 @@ type Mutation {
   appendManyLabels(data: AppendManyLabelsData!, where: AssetWhere!): [Label!]
   deleteLabels(ids: [ID!]!): [ID!]
   deleteManyFromDataset(where: AssetWhere!): [Ref!]
+  deleteProjectAsynchronously(where: ProjectWhere!): ID
   setAssetsPriority(where: AssetWhere!, priority: Int!): AssetActionOutcome!
   updatePropertiesInAssets(where: [AssetWhere!]!, data: [AssetData!]!): [Ref!]
 }
 """
 
 
+@functools.cache
+def introspected(query: str) -> dict[str, Any] | None:
+    """The answer to an introspection query, worked out once: every client asks for it."""
+    return graphql_sync(make_schema(), query).data
+
+
+@functools.cache
 def make_schema():
     schema = build_schema(SDL)
 
@@ -161,6 +170,7 @@ class Fault:
     apply:  run the operation before failing (the answer is lost, the effect stays)
     status/body/headers: an HTTP answer;  errors: a 200 with these GraphQL errors
     drop:   close the socket without an answer;  delay: seconds to wait first
+    hold:   an event to wait for before the ordinary answer;  held: whether it came
     then:   called before the answer is withheld, such as the kill of the client
     """
 
@@ -175,6 +185,8 @@ class Fault:
     drop: bool = False
     delay: float = 0.0
     then: Callable[[], object] | None = None
+    hold: threading.Event | None = None
+    held: bool | None = None
 
 
 class State:
@@ -245,7 +257,7 @@ class State:
             url = f"{self.base_url}/bucket/jr/{x['id']}"
         return {
             **x,
-            "author": self.user(),
+            "author": {"id": "stub-user", "email": x.get("author", self.user()["email"])},
             "jsonResponseUrl": url,
             "isLatestLabelForUser": True,
             "createdAt": "2026-01-01T00:00:00.000Z",
@@ -414,6 +426,9 @@ class State:
                     del s.labels[key]
             return [{"id": a["id"]} for a in gone]
 
+        def delete_project(_info, where):
+            return s.projects.pop(project_of(where)["id"])["id"]
+
         def set_priority(_info, where, priority):
             done = {"succeeded": [], "declined": [], "failed": []}
             for a in s.find_assets(where):
@@ -460,6 +475,7 @@ class State:
             "appendManyLabels": append_labels,
             "deleteLabels": delete_labels,
             "deleteManyFromDataset": delete_assets,
+            "deleteProjectAsynchronously": delete_project,
             "setAssetsPriority": set_priority,
             "updatePropertiesInAssets": update_properties,
         }
@@ -595,10 +611,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != f"X-API-Key: {s.api_key}":
             return self.answer(401, {"errors": [{"message": "unauthorized"}]})
         fault = s.take_fault(name)
+        if fault and fault.hold:
+            fault.held, fault = fault.hold.wait(20), None
         if fault:
             time.sleep(fault.delay)
             if not fault.apply:
                 return self.misbehave(fault)
+        if name == "__schema" and not fault:
+            return self.answer(200, {"data": introspected(request["query"])}, {"x-complexity": "1"})
         with s.lock:
             s.index = None
             result = graphql_sync(
@@ -630,7 +650,7 @@ class KiliStub:
         self.server.RequestHandlerClass = type(
             "BoundHandler", (Handler,), {"state": self.state, "schema": make_schema()}
         )
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> KiliStub:
         self.thread.start()
@@ -640,9 +660,11 @@ class KiliStub:
         self.server.shutdown()
         self.server.server_close()
 
-    def fail(self, match: str, **rule: Any) -> None:
+    def fail(self, match: str, **rule: Any) -> Fault:
+        fault = Fault(match, **rule)
         with self.state.lock:
-            self.state.faults.append(Fault(match, **rule))
+            self.state.faults.append(fault)
+        return fault
 
     def operations(self) -> list[str]:
         return [e.get("operation", e["kind"]) for e in self.state.journal]

@@ -45,7 +45,7 @@ class KiliClient:
         api_key: The key; by default the environment variable ``KILI_API_KEY``.
         api_endpoint: The GraphQL endpoint; by default Kili's own. ``KILI_API_ENDPOINT`` is not looked at.
         verify: Whether to check TLS certificates, or the path of a CA bundle.
-        tell: Called with one line when a request takes long.
+        tell: Called with one line when a request takes long (``slow`` seconds).
         client: A connected ``kili.client.Kili`` to use instead of making one.
 
     Raises:
@@ -64,6 +64,7 @@ class KiliClient:
         self.api_endpoint = sdk.check_endpoint(api_endpoint or getattr(client, "api_endpoint", None))
         self.verify = verify
         self.tell = tell
+        self.slow = sdk.SLOW
         self._key = None if client is not None else sdk.read_key(api_key)
         self._client = client
         self._stepwise: dict[str, bool] = {}  # project id → its assets have a status per workflow step
@@ -257,7 +258,7 @@ class KiliClient:
         if self._client is None:
             assert self._key is not None
             self._client = sdk.connect(self._key, self.api_endpoint, verify=self.verify)
-        with sdk.quiet(), sdk.watched(method, self.tell):
+        with sdk.quiet(), sdk.watched(method, self.tell, self.slow):
             try:
                 return getattr(self._client, method)(**arguments)
             except Exception as error:  # the SDK raises some twenty types, AttributeError among them

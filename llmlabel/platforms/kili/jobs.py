@@ -89,6 +89,25 @@ def child_jobs(jobs: Mapping[str, Mapping[str, Any]], category: Mapping[str, Any
     return [key for key in nested if isinstance(key, str) and jobs.get(key, {}).get("mlTask") == CLASSIFICATION]
 
 
+def asks(interface: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an interface asks for, without colours and instructions: to tell whether two ask the same."""
+    return {
+        key: (
+            job.get("mlTask"),
+            bool(job.get("isChild")),
+            is_multiple(job),
+            {
+                name: (
+                    value.get("name") or name,
+                    *(sorted(value.get(part) or ()) for part in ("children", "startEntities", "endEntities")),
+                )
+                for name, value in categories_of(job).items()
+            },
+        )
+        for key, job in jobs_of(interface).items()
+    }
+
+
 def instruction(job: Mapping[str, Any]) -> str:
     """Return what a job tells people, at most 2,000 characters of it."""
     return str(job.get("instruction") or "")[:TEXT_LIMIT]

@@ -58,11 +58,6 @@ class Ontology:
     classifications: dict[str, Question]
     texts: dict[str, str]
 
-    @property
-    def keys(self) -> tuple[object, ...]:
-        """All keys that answers carry, to compare two projects."""
-        return self.ner_job, self.entities, self.attributes, self.relations, self.classifications, self.texts
-
 
 def bind(schema: LabelSchema, interface: Mapping[str, Any], ner_job: str | None = None) -> Ontology:
     """Return how a schema's names map to a project's keys; a label may be written as display name or as key.
