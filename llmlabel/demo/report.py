@@ -11,7 +11,6 @@ from llmlabel.html import terminal_safe
 from llmlabel.pipeline.result import RunResult
 from llmlabel.types import PLACED
 
-
 NAMED = 3  # documents of one outcome that are named
 
 
