@@ -107,8 +107,10 @@ def _check_columns(path: Path, found: list[str], wanted: Iterable[str | None]) -
     missing = [name for name in wanted if name is not None and name not in found]
     if missing:
         there = ", ".join(map(repr, found)) if found else "none: the file is empty"
+        other = next((mark for mark in ";\t|" if len(found) == 1 and mark in found[0]), None)
+        advice = f"give delimiter={other!r}" if other else "name the columns to read"
         raise SourceError(
-            f"{path}, line 1: expected a column {missing[0]!r}, found {there}; name the columns to read",
+            f"{path}, line 1: expected a column {missing[0]!r}, found {there}; {advice}",
             path=str(path),
             line=1,
         )

@@ -306,6 +306,8 @@ def test_missing_columns_are_named(tmp_path):
         read_csv(written(tmp_path / "b.csv", ""))
     with pytest.raises(SourceError, match="stands twice"):
         read_csv(written(tmp_path / "c.csv", "text,text\n1,x\n"))
+    with pytest.raises(SourceError, match="give delimiter=';'"):
+        read_csv(written(tmp_path / "d.csv", "id;text\n1;x\n"))
 
 
 def test_tsv_and_class_columns(tmp_path):
