@@ -38,8 +38,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def slow(session: nox.Session) -> None:
-    """Run the tests that need minutes or other programs: other scorers, a browser, a notebook kernel, Azurite."""
-    install(session, "test", "oracles", "browser")
+    """Run the tests that need minutes or other programs: scorers, datasets, a browser, a notebook, Azurite."""
+    install(session, "test", "oracles", "hub", "browser")
     if os.environ.get("LLMLABEL_UNPINNED"):  # the pins hold these extras already
         session.install("-e", ".[azure,cli,plots,prices]")
     # What CI installs may not be skipped there for want of it.

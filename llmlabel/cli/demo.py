@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llmlabel.cli import arguments as arg
-from llmlabel.cli import keys, terminal
+from llmlabel.cli import keys, report, terminal
 
 
 def demo(
@@ -22,9 +22,12 @@ def demo(
 ) -> None:
     """Label the texts that come with llmlabel, from recorded answers.
 
-    With --model, the same texts are labelled live by that model.
+    With --model, the same texts are labelled live by that model; the exit status then says whether any is missing.
     """
     from llmlabel.demo import demo_schema, run_demo
 
     live = keys.labeler(labeler, demo_schema(), model, base_url, option) if model else None
-    terminal.line(str(run_demo(out, live)))
+    done = run_demo(out, live)
+    terminal.line(str(done))
+    if live:  # recorded answers are bad on purpose
+        report.exit_if_missing(done.run)

@@ -22,10 +22,19 @@ def finish(result: RunResult) -> None:
         terminal.line(f"not labelled: {identity}: {outcome}{f' ({reason})' if reason else ''}", error=True)
     if len(missing) > SHOWN:
         terminal.line(f"not labelled: {len(missing) - SHOWN} more; the saved run lists them all", error=True)
+    exit_if_missing(result)
+
+
+def exit_if_missing(result: RunResult) -> None:
+    """Leave with the status that says whether anything is missing.
+
+    Raises:
+        typer.Exit: Status 1 when documents are missing, 2 when the run stopped before any was labelled.
+    """
     if result.stopped and "labeled" not in result.outcomes:
         terminal.line(f"error: {result.stopped}", error=True)
         raise typer.Exit(2)
-    if missing or result.stopped:
+    if not_labelled(result) or result.stopped:
         raise typer.Exit(1)
 
 

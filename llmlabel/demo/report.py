@@ -11,6 +11,8 @@ from llmlabel.html import terminal_safe
 from llmlabel.pipeline.result import RunResult
 from llmlabel.types import PLACED
 
+NAMED = 3  # documents of one outcome that are named
+
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
@@ -56,7 +58,8 @@ class DemoResult:
     def _ledger(self) -> Iterator[str]:
         statuses = self.run.statuses
         placed = ", ".join(f"{count} {status}" for status, count in statuses.items() if status in PLACED)
-        yield f"Ledger: {sum(statuses.values())} mentions answered; placed: {placed}. The rest:"
+        placed = f"; placed: {placed}. The rest:" if placed else "."
+        yield f"Ledger: {sum(statuses.values())} mentions answered{placed}"
         for prediction in self.run.predictions:
             for p in prediction.placements:
                 if not p.placed:
@@ -66,9 +69,11 @@ class DemoResult:
                 said = f"{item.kind} {terminal_safe(item.value)!r}"
                 yield f"  {'not taken':<14}{said:<34} in {prediction.document.id}: {item.reason}"
         yield f"Documents: {', '.join(f'{count} {outcome}' for outcome, count in self.run.outcomes.items())}"
-        for prediction in self.run.predictions:
-            if prediction.outcome != "labeled":
-                yield f"  {prediction.outcome:<14}{terminal_safe(prediction.document.id)}"
+        for outcome in self.run.outcomes:
+            if outcome != "labeled":
+                ids = [prediction.document.id for prediction in self.run.predictions if prediction.outcome == outcome]
+                more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+                yield f"  {outcome:<14}{terminal_safe(', '.join(ids[:NAMED]))}{more}"
         suspicious = [prediction.document.id for prediction in self.run.predictions if prediction.suspicious]
         if suspicious:
             yield f"  {'suspicious':<14}{terminal_safe(', '.join(suspicious))}"

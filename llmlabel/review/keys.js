@@ -36,7 +36,10 @@ const KEYS = {
 
 function stepEntity(direction) {
   const next = picked < 0 ? 0 : picked + direction;
-  if (next >= 0 && next < reviews[current].items.length) pick(next);
+  if (next < 0 || next >= reviews[current].items.length) return;
+  pick(next);
+  const { label: name, state } = theItem();
+  say(`${visible(name)}: ${words(theItem())}${state === "open" ? "" : `, ${state}`}`);
 }
 
 /** What the arrow keys do: up and down in the list that has the focus, borders with Alt or Shift. */

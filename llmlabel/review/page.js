@@ -74,7 +74,7 @@ function isDoubtful(confidence) {
 
 /** Whether something other than an entity has what the filters ask of labels: a lost mention, a class, a relation. */
 function matchesOtherwise(source) {
-  if (filter.differs) return false;
+  if (filter.differs) return !filter.label && !filter.match && filter.confidence === null && source.disputed;
   if (filter.confidence !== null) {
     const scores = [...source.relations.map((relation) => relation[3]), ...Object.values(source.scores).flatMap(Object.values)];
     return !filter.label && !filter.match && scores.some(isDoubtful);

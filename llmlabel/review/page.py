@@ -126,6 +126,11 @@ def _document(document: LabeledDocument) -> dict[str, object]:
         ],
         "relations": [[r.head, r.tail, r.label, r.confidence] for r in document.relations],
         "classes": {name: [c.label for c in chosen] for name, chosen in document.classes.items()},
+        "disputed": any(
+            c.confidence_method == "votes" and c.confidence is not None and c.confidence < 1
+            for chosen in document.classes.values()
+            for c in chosen
+        ),
         "scores": {
             name: {c.label: c.confidence for c in chosen if c.confidence is not None}
             for name, chosen in document.classes.items()

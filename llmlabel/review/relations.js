@@ -54,7 +54,11 @@ function stepLink(direction) {
   const { links } = reviews[current];
   const next = linked < 0 ? 0 : Math.min(Math.max(linked + direction, 0), links.length - 1);
   if (!links.length) say("There is no relation in this document.");
-  else pickLink(next);
+  else {
+    pickLink(next);
+    const { head, tail, label: name } = links[next];
+    say(`${visible(name)}: ${words(head)}, ${words(tail)}`);
+  }
 }
 
 /** The key l: begins a relation at the selected entity, or ends it there. */

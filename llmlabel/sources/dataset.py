@@ -73,7 +73,9 @@ def read_dataset(
 
 
 def _decode(value: Any, feature: Any) -> Any:
-    """A cell with class numbers replaced by their names."""
+    """A cell with class numbers replaced by their names; numbers and lists of another format become Python's."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) and len(feature) == 1 else None)
     if inner is not None and isinstance(value, list):
         return [_decode(item, inner) for item in value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -61,8 +62,8 @@ def read_csv(
         classes=classes,
     )
     try:
-        rows = csv.reader(file, delimiter=separator, strict=True)
-        header = next(rows, [])
+        rows = _Rows(file, separator)
+        header = rows.next() or []
         _check_columns(place, header, [text_column, id_column, language_column, *(metadata or ()), *classes.values()])
     except (csv.Error, UnicodeDecodeError) as error:
         file.close()
@@ -73,12 +74,43 @@ def read_csv(
     return _read_rows(file, rows, header, records)
 
 
+class _Rows:
+    """The rows of a CSV file. A quote that is not closed spoils its own line, not the good rows behind it."""
+
+    def __init__(self, file: TextIO, delimiter: str) -> None:
+        self.line = 0
+        self._delimiter = delimiter
+        self._lines = iter(file)
+        self._taken: list[str] = []
+        self._reader = csv.reader(self._take(), delimiter=delimiter, strict=True)
+
+    def _take(self) -> Iterator[str]:
+        for line in self._lines:
+            self._taken.append(line)
+            self.line += 1
+            yield line
+
+    def next(self) -> list[str] | None:
+        """Return the next row, None at the end; after ``csv.Error`` reading goes on with the next line."""
+        self._taken = []
+        try:
+            return next(self._reader, None)
+        except csv.Error:
+            _, *behind = self._taken
+            self.line -= len(behind)
+            self._lines = chain(behind, self._lines)
+            self._reader = csv.reader(self._take(), delimiter=self._delimiter, strict=True)
+            raise
+
+
 def _check_columns(path: Path, found: list[str], wanted: Iterable[str | None]) -> None:
     missing = [name for name in wanted if name is not None and name not in found]
     if missing:
         there = ", ".join(map(repr, found)) if found else "none: the file is empty"
+        other = next((mark for mark in ";\t|" if len(found) == 1 and mark in found[0]), None)
+        advice = f"give delimiter={other!r}" if other else "name the columns to read"
         raise SourceError(
-            f"{path}, line 1: expected a column {missing[0]!r}, found {there}; name the columns to read",
+            f"{path}, line 1: expected a column {missing[0]!r}, found {there}; {advice}",
             path=str(path),
             line=1,
         )
@@ -88,15 +120,13 @@ def _check_columns(path: Path, found: list[str], wanted: Iterable[str | None]) -
 
 
 def _read_rows(
-    file: TextIO, rows: Any, header: list[str], records: Records
+    file: TextIO, rows: _Rows, header: list[str], records: Records
 ) -> Iterator[Document | LabeledDocument | Rejected]:
     with file:
         while True:
-            where = f"line {rows.line_num + 1}"
+            where = f"line {rows.line + 1}"
             try:
-                row = next(rows)
-            except StopIteration:
-                return
+                row = rows.next()
             except csv.Error as error:
                 records.index += 1
                 yield records.reject(f"expected a row of cells: {error} (a quote opened here may not be closed)", where)
@@ -105,6 +135,8 @@ def _read_rows(
                 raise SourceError(
                     f"{file.name}, {where}: not {error.encoding}: {error.reason}", path=file.name
                 ) from None
+            if row is None:
+                return
             if not row:
                 continue  # a blank line
             if len(row) != len(header):

@@ -184,12 +184,45 @@ def test_demo_writes_everything(cli, tmp_path):
 
 def test_demo_can_ask_a_live_server(cli, tmp_path, endpoint):
     """
-    With a model the same texts are labelled by it.
+    With a model the same texts are sent to it; that none of its answers is usable is told by the status.
     """
     done = cli("demo", "--out", str(tmp_path / "demo"), "--model", "m", "--base-url", endpoint.url)
 
-    assert 0 == done.code, done.err
+    assert 1 == done.code, done.err
+    assert "Documents: 32 invalid" in done.out
     assert len(endpoint.asked) >= 30
+
+
+def test_demo_of_a_server_that_is_not_there_fails(cli, tmp_path):
+    """
+    Nothing was labelled: status 2, the reason, and no long list of documents.
+    """
+    done = cli("demo", "--out", str(tmp_path / "demo"), "--model", "m", "--base-url", "http://127.0.0.1:9")
+
+    assert 2 == done.code
+    assert "the connection was refused" in done.err
+    assert len(done.out.splitlines()) < 25
+
+
+def test_decisions_of_two_people_are_merged(cli, folder, run_file):
+    """
+    Where they differ nothing is chosen, unless --reviewer says whose decision counts.
+    """
+    document = RunResult.load(run_file).predictions[0].document
+    about = {"document": "a", "text": text_hash(document.text), "entity": (0, 3, "PERSON")}
+    files = []
+    for name, action in (("kim", "accept"), ("lou", "reject")):
+        path = folder.path / f"{name}.jsonl"
+        path.write_text(Decision(**about, action=action, by=name).model_dump_json() + "\n", encoding="utf-8")
+        files.append(str(path))
+    out = folder.path / "reviewed.jsonl"
+    refused = cli("review", "apply", run_file, *files, "--out", str(out))
+    done = cli("review", "apply", run_file, *files, "--out", str(out), "--reviewer", "lou")
+
+    assert 2 == refused.code
+    assert "kim, lou decided differently about entity" in refused.err
+    assert 0 == done.code, done.err
+    assert ["Bo", "Rome"] == [entity.text for entity in next(iter(read_jsonl(out))).entities]
 
 
 def test_runs_lists_what_a_journal_holds(cli, folder, run_file):

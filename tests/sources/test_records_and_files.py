@@ -271,6 +271,20 @@ def test_bad_rows_are_rejected_and_the_rest_goes_on(tmp_path):
     assert CSV_EXPECTED == [r.reason[: len(e)] for r, e in zip(rejected(items), CSV_EXPECTED, strict=True)]
 
 
+def test_a_quote_that_is_not_closed_spoils_its_own_line_only(tmp_path):
+    """
+    The rows behind it are read, also those up to the next quote, and one of several lines.
+    """
+    path = written(tmp_path / "a.csv", 'id,text\n1,x\n2,"open\n3,y\n4,"a ""b"""\n5,"two\nlines"\n6,"open\n7,z\n')
+
+    items = list(read_csv(path))
+
+    assert [("1", "x"), ("3", "y"), ("4", 'a "b"'), ("5", "two\nlines"), ("7", "z")] == [
+        (d.id, d.text) for d in items if isinstance(d, Document)
+    ]
+    assert ["a.csv, line 3", "a.csv, line 8"] == [r.reason.partition(":")[0] for r in rejected(items)]
+
+
 CSV_EXPECTED = [
     "a.csv, line 3: expected 2 cells, found 1",
     "a.csv, line 4: expected a row of cells",
@@ -292,6 +306,8 @@ def test_missing_columns_are_named(tmp_path):
         read_csv(written(tmp_path / "b.csv", ""))
     with pytest.raises(SourceError, match="stands twice"):
         read_csv(written(tmp_path / "c.csv", "text,text\n1,x\n"))
+    with pytest.raises(SourceError, match="give delimiter=';'"):
+        read_csv(written(tmp_path / "d.csv", "id;text\n1;x\n"))
 
 
 def test_tsv_and_class_columns(tmp_path):
