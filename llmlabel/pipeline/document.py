@@ -106,12 +106,14 @@ class DocumentLabeler:
 
     def placed(self, reading: Reading, parsed: ParsedAnswer, place: Place, offset: int = 0) -> Reading:
         """Fill a reading with what was parsed and where its mentions stand."""
+        if reading.completion is not None:
+            from llmlabel.quality.scores import class_scores, mention_scores
+
+            reading.scores = mention_scores(reading.completion, parsed.mentions)
+            parsed = parsed.model_copy(update={"classes": class_scores(reading.completion, parsed.classes)})
+            reading.completion = None
         reading.parsed, reading.offset = self.asker.named(parsed), offset
         reading.placements = self.asker.place(reading.parsed, place)
-        if reading.completion is not None:
-            from llmlabel.quality.scores import mention_scores
-
-            reading.scores, reading.completion = mention_scores(reading.completion, parsed.mentions), None
         return reading
 
     def finish(self, task: Task, readings: Sequence[Reading]) -> Prediction:

@@ -16,7 +16,7 @@ from llmlabel.quality.reliability import (
     threshold_for,
     thresholds_for,
 )
-from llmlabel.quality.scores import grounding_scores, logprob_scores, mention_scores
+from llmlabel.quality.scores import class_scores, grounding_scores, logprob_scores, mention_scores
 from llmlabel.quality.voting import vote
 from llmlabel.types import is_calibrated
 
@@ -34,6 +34,7 @@ __all__ = [
     "auroc",
     "blind_split",
     "calibrate",
+    "class_scores",
     "expected_budget",
     "grounding_scores",
     "in_blind_split",
