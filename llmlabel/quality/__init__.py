@@ -1,7 +1,7 @@
 """What labels can be trusted with: votes, scores, calibration, which documents to review, which to keep blind."""
 
 from llmlabel.quality.agreement import agreement_scores
-from llmlabel.quality.blind import blind_split, in_blind_split, is_blind
+from llmlabel.quality.blind import BlindExporter, blind_split, in_blind_split, is_blind
 from llmlabel.quality.budget import Budget, BudgetTable, expected_budget, measured_budget
 from llmlabel.quality.calibration import Calibration, Curve, calibrate, isotonic, platt
 from llmlabel.quality.judging import Judged, judged
@@ -22,6 +22,7 @@ from llmlabel.types import is_calibrated
 
 __all__ = [
     "Bin",
+    "BlindExporter",
     "Budget",
     "BudgetTable",
     "Calibration",
