@@ -67,6 +67,10 @@ ExportOptions = Annotated[
     list[str],
     typer.Option("--export-option", metavar="NAME.KEY=VALUE", help="Setting of one exporter; repeatable."),
 ]
+Blind = Annotated[
+    float,
+    typer.Option("--blind", min=0, max=1, metavar="SHARE", help="Share of documents that get no predictions, by id."),
+]
 TextField = Annotated[str | None, typer.Option(metavar="NAME", help="Column or key that holds the text. [text]")]
 IdField = Annotated[str | None, typer.Option(metavar="NAME", help="Column or key that holds the id. [id]")]
 InputOptions = Annotated[

@@ -21,10 +21,7 @@ def export(
     to: arg.To,
     out: arg.Out,
     export_option: arg.ExportOptions = [],
-    blind: Annotated[
-        float,
-        typer.Option(min=0, max=1, metavar="SHARE", help="Share of documents that get no predictions, chosen by id."),
-    ] = 0.0,
+    blind: arg.Blind = 0.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of --blind.")] = 0,
 ) -> None:
     """Write finished predictions for one more platform."""

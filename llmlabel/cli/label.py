@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from llmlabel.cli import arguments as arg
 from llmlabel.cli import documents, keys, names, report
 from llmlabel.errors import ExportError
+from llmlabel.exporters.base import Exporter
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
@@ -30,6 +31,7 @@ def label(
     option: arg.Options = [],
     format: arg.Format = None,
     export_option: arg.ExportOptions = [],
+    blind: arg.Blind = 0.0,
     text_field: arg.TextField = None,
     id_field: arg.IdField = None,
     input_option: arg.InputOptions = [],
@@ -55,7 +57,7 @@ def label(
     """
     documents.expect(input, out)
     label_schema = LabelSchema.from_file(schema)
-    targets = names.exporters(arg.listed(to), label_schema, out, export_option)
+    targets = _blinded(names.exporters(arg.listed(to), label_schema, out, export_option), blind)
     made = keys.labeler(labeler, label_schema, model, base_url, option)
     if format is not None:
         made.prompt = made.prompt.model_copy(update={"answer_format": format})
@@ -82,6 +84,15 @@ def label(
         pipeline.description |= {"command": typed(context), "folder": str(Path.cwd())}
         result = run(pipeline, chosen, out / "run.jsonl")
     report.finish(result)
+
+
+def _blinded(targets: Sequence[Exporter], share: float) -> Sequence[Exporter]:
+    """Return exporters that publish the documents of the blind split without predictions."""
+    if not share:
+        return targets
+    from llmlabel.quality import BlindExporter
+
+    return [BlindExporter(target, share=share) for target in targets]
 
 
 def typed(context: typer.Context) -> list[str]:

@@ -118,12 +118,14 @@ class DocumentLabeler:
 
     def placed(self, reading: Reading, parsed: ParsedAnswer, text: str, offset: int = 0) -> Reading:
         """Fill a reading with what was parsed and where its mentions stand in the text that was asked about."""
+        if reading.completion is not None:
+            from llmlabel.quality.scores import class_scores, mention_scores
+
+            reading.scores = mention_scores(reading.completion, parsed.mentions)
+            parsed = parsed.model_copy(update={"classes": class_scores(reading.completion, parsed.classes)})
+            reading.completion = None
         reading.parsed, reading.offset = self.asker.named(parsed), offset
         reading.placements = at_marks(text, self.asker.place(reading.parsed, self.resolver.prepare(text)))
-        if reading.completion is not None:
-            from llmlabel.quality.scores import mention_scores
-
-            reading.scores, reading.completion = mention_scores(reading.completion, parsed.mentions), None
         return reading
 
     def finish(self, task: Task, readings: Sequence[Reading]) -> Prediction:

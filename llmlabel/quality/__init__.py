@@ -1,7 +1,7 @@
 """What labels can be trusted with: votes, scores, calibration, which documents to review, which to keep blind."""
 
 from llmlabel.quality.agreement import agreement_scores
-from llmlabel.quality.blind import blind_split, in_blind_split, is_blind
+from llmlabel.quality.blind import BlindExporter, blind_split, in_blind_split, is_blind
 from llmlabel.quality.budget import Budget, BudgetTable, expected_budget, measured_budget
 from llmlabel.quality.calibration import Calibration, Curve, calibrate, isotonic, platt
 from llmlabel.quality.judging import Judged, judged
@@ -16,12 +16,13 @@ from llmlabel.quality.reliability import (
     threshold_for,
     thresholds_for,
 )
-from llmlabel.quality.scores import grounding_scores, logprob_scores, mention_scores
+from llmlabel.quality.scores import class_scores, grounding_scores, logprob_scores, mention_scores
 from llmlabel.quality.voting import vote
 from llmlabel.types import is_calibrated
 
 __all__ = [
     "Bin",
+    "BlindExporter",
     "Budget",
     "BudgetTable",
     "Calibration",
@@ -34,6 +35,7 @@ __all__ = [
     "auroc",
     "blind_split",
     "calibrate",
+    "class_scores",
     "expected_budget",
     "grounding_scores",
     "in_blind_split",

@@ -7,10 +7,11 @@ better than they are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.types import NO_USAGE, Failure, LabeledDocument, Prediction
+from llmlabel.exporters.base import Exporter
+from llmlabel.types import NO_USAGE, ExportReport, Failure, LabeledDocument, Prediction
 
 _BLIND = "BlindSplit"
 _MESSAGE = "in the blind split: to be labelled without predictions, so that evaluation stays honest"
@@ -39,6 +40,40 @@ def blind_split(predicted: Iterable[LabeledDocument], share: float = 0.1, seed: 
         ConfigurationError: ``share`` is not from 0 to 1.
     """
     return [_without_labels(item) if _hidden(item, share, seed) else item for item in predicted]
+
+
+class BlindExporter(Exporter):
+    """Exports as another exporter does, and keeps predictions from the documents of the blind split.
+
+    ``Pipeline(labeler, exporters=BlindExporter(KiliBundleExporter(…), share=0.1))`` publishes a run so; the result of
+    the run holds all predictions.
+
+    Args:
+        exporter: Publishes all documents, those of the blind split without their labels.
+        share: Of the documents, as in ``blind_split``.
+        seed: Likewise.
+
+    Raises:
+        ConfigurationError: ``share`` is not from 0 to 1.
+    """
+
+    def __init__(self, exporter: Exporter, *, share: float = 0.1, seed: int = 0) -> None:
+        in_blind_split("", share, seed)
+        self.exporter, self.share, self.seed = exporter, share, seed
+
+    def export(self, predictions: Iterable[LabeledDocument]) -> ExportReport:
+        hidden = 0
+
+        def shown() -> Iterator[LabeledDocument]:
+            nonlocal hidden
+            for item in predictions:
+                blind = _hidden(item, self.share, self.seed)
+                hidden += blind
+                yield _without_labels(item) if blind else item
+
+        report = self.exporter.export(shown())
+        note = f"{hidden} document(s) are in the blind split: exported without predictions"
+        return report.model_copy(update={"notes": (*report.notes, note)})
 
 
 def is_blind(item: LabeledDocument) -> bool:

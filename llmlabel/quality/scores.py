@@ -6,12 +6,14 @@ Both are scores, not probabilities, until they are calibrated. What a model says
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from math import exp
 
-from llmlabel.types import Completion, LabeledDocument, Mention, Placement, Prediction
+from llmlabel.types import ClassLabel, Completion, LabeledDocument, Mention, Placement, Prediction
 
 GROUNDING = "grounding"
 LOGPROBS = "logprobs"
@@ -45,8 +47,9 @@ def _grounded(item: Prediction) -> Prediction:
 def logprob_scores(prediction: Prediction, completion: Completion) -> Prediction:
     """Return a prediction with confidences from the token probabilities of its answer (``"logprobs"``).
 
-    For a document that was asked about in one request: ``completion`` is the answer that its placements came from. An
-    entity keeps its confidence where ``mention_scores`` has none, and takes the highest score of several mentions.
+    For a document that was asked about in one request: ``completion`` is the answer that its placements and classes
+    came from. An entity or class keeps its confidence where there is no score, and takes the highest of several
+    mentions.
     """
     scores = mention_scores(completion, [placement.mention for placement in prediction.placements])
     best: dict[tuple[int, int, str], float] = {}
@@ -61,7 +64,7 @@ def logprob_scores(prediction: Prediction, completion: Completion) -> Prediction
         else entity
         for entity in prediction.entities
     )
-    return prediction.model_copy(update={"entities": entities})
+    return prediction.model_copy(update={"entities": entities, "classes": class_scores(completion, prediction.classes)})
 
 
 def mention_scores(completion: Completion, mentions: Sequence[Mention]) -> tuple[float | None, ...]:
@@ -71,39 +74,84 @@ def mention_scores(completion: Completion, mentions: Sequence[Mention]) -> tuple
     Mentions with the same surface are taken in order. None where the endpoint gave no probabilities, where the tokens
     do not spell the answer, or where the surface does not stand in it (an answer that was repaired, say).
     """
-    tokens = completion.token_logprobs or ()
-    if not tokens or "".join(token.token for token in tokens) != completion.text:
+    said = _Said.of(completion)
+    if said is None:
         return (None,) * len(mentions)
-    starts = [0, *accumulate(len(token.token) for token in tokens)]
-    logs = [token.logprob for token in tokens]
     after: dict[str, int] = {}
     scores: list[float | None] = []
     for mention in mentions:
-        place = _said(completion.text, mention.text, after.get(mention.text, 0))
+        place = said.place(mention.text, after.get(mention.text, 0))
         if place is None:
             scores.append(None)
             continue
         after[mention.text] = place[1]
-        ranges = [place]
-        object_end = completion.text.find("}", place[1])
-        label = _said(completion.text, mention.label, place[1], object_end if object_end >= 0 else len(completion.text))
-        if label is not None:
-            ranges.append(label)
-        covered = {number for start, end in ranges for number in _covering(starts, start, end)}
-        scores.append(min(1.0, exp(sum(logs[number] for number in covered) / len(covered))))
+        object_end = said.text.find("}", place[1])
+        label = said.place(mention.label, place[1], object_end if object_end >= 0 else len(said.text))
+        scores.append(said.probability([place] if label is None else [place, label]))
     return tuple(scores)
 
 
-def _said(answer: str, words: str, start: int, end: int | None = None) -> tuple[int, int] | None:
-    """Where the answer says the words as a JSON string (in either spelling), or as they are; without the quotes."""
-    for spelled in dict.fromkeys((json.dumps(words, ensure_ascii=False), json.dumps(words))):
-        found = answer.find(spelled, start, end)
-        if found >= 0:
-            return found + 1, found + len(spelled) - 1
-    found = answer.find(words, start, end)
-    return (found, found + len(words)) if found >= 0 else None
+def class_scores(
+    completion: Completion, classes: Mapping[str, tuple[ClassLabel, ...]]
+) -> dict[str, tuple[ClassLabel, ...]]:
+    """Return the classes with the geometric mean probability of the tokens that say each label as its confidence.
+
+    A label is looked for behind its classification's key. One that is not found, or of which the endpoint told no
+    probabilities, keeps its confidence.
+    """
+    said = _Said.of(completion)
+    if said is None:
+        return dict(classes)
+    return {name: tuple(_class_scored(said, name, chosen) for chosen in labels) for name, labels in classes.items()}
 
 
-def _covering(starts: Sequence[int], start: int, end: int) -> range:
-    """The tokens that share a character with ``[start, end)``."""
-    return range(bisect_right(starts, start) - 1, bisect_right(starts, end - 1))
+def _class_scored(said: _Said, name: str, chosen: ClassLabel) -> ClassLabel:
+    key = said.key(name)
+    if key is None:
+        return chosen
+    end = said.text.find("}", key)
+    place = said.place(chosen.label, key, end if end >= 0 else len(said.text))
+    if place is None:
+        return chosen
+    return chosen.model_copy(update={"confidence": said.probability([place]), "confidence_method": LOGPROBS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An answer whose tokens have probabilities, and where each token begins."""
+
+    text: str
+    starts: Sequence[int]
+    logs: Sequence[float]
+
+    @classmethod
+    def of(cls, completion: Completion) -> _Said | None:
+        tokens = completion.token_logprobs or ()
+        if not tokens or "".join(token.token for token in tokens) != completion.text:
+            return None
+        starts = [0, *accumulate(len(token.token) for token in tokens)]
+        return cls(completion.text, starts, [token.logprob for token in tokens])
+
+    def place(self, words: str, start: int, end: int | None = None) -> tuple[int, int] | None:
+        """Where the answer says the words as a JSON string (either spelling), or as they are; without the quotes."""
+        for spelled in dict.fromkeys((json.dumps(words, ensure_ascii=False), json.dumps(words))):
+            found = self.text.find(spelled, start, end)
+            if found >= 0:
+                return found + 1, found + len(spelled) - 1
+        found = self.text.find(words, start, end)
+        return (found, found + len(words)) if found >= 0 else None
+
+    def key(self, name: str) -> int | None:
+        """Where the value of a JSON key begins; the last one, as classes follow what the document says."""
+        spelled = "|".join(re.escape(text) for text in (json.dumps(name, ensure_ascii=False), json.dumps(name)))
+        found = [match.end() for match in re.finditer(rf"(?:{spelled})\s*:", self.text)]
+        return found[-1] if found else None
+
+    def probability(self, places: Iterable[tuple[int, int]]) -> float:
+        """The geometric mean probability of the tokens that share a character with one of the places."""
+        covered = {
+            number
+            for start, end in places
+            for number in range(bisect_right(self.starts, start) - 1, bisect_right(self.starts, end - 1))
+        }
+        return min(1.0, exp(sum(self.logs[number] for number in covered) / len(covered)))

@@ -58,6 +58,19 @@ def test_blind_documents_are_exported_without_predictions(cli, folder, run_file)
     assert {"labeled": 3} == RunResult.load(run_file).outcomes
 
 
+def test_a_run_can_publish_the_split_itself(cli, folder):
+    """
+    The bundle has no predictions for the split; the saved run has them all.
+    """
+    recording = folder.record(ANSWERS)
+    done = cli("label", folder.documents, "-s", folder.schema, "--labeler", "replay", "-o", f"recording={recording}",
+        "--to", "kili-bundle", "--out", str(folder.out), "--blind", "1")  # fmt: skip
+
+    assert 0 == done.code, done.err
+    assert [None] * 3 == [labels for _, labels in read_kili_bundle(folder.out / "kili-bundle")]
+    assert 5 == sum(len(item.entities) for item in RunResult.load(folder.out / "run.jsonl").predictions)
+
+
 def test_what_a_person_reviewed_reaches_both_bundles(cli, folder, run_file):
     """
     With only_reviewed, the document that was done goes in without the rejected label; the others have no labels.

@@ -67,3 +67,19 @@ def test_pieces_are_scored_at_their_own_place():
     found = confidences(answers, text, max_document_tokens=24)
 
     assert {("Ann", 0.9), ("Bob", 0.2)} == {(name, round(float(score.expected), 6)) for name, score, _ in found}
+
+
+def test_a_class_has_the_probability_of_its_label():
+    """
+    Named as it is for an entity, so that no platform shows it before it is calibrated.
+    """
+    pieces = [('{"classes": {"tone": "', 0.0), ("good", log(0.5)), ('"}}', 0.0)]
+    said = Completion(
+        text="".join(token for token, _ in pieces),
+        token_logprobs=tuple(TokenLogprob(token=token, logprob=p) for token, p in pieces),
+    )
+    labeler = ScriptedLabeler(LabelSchema(classifications={"tone": ["good", "bad"]}), [said])
+    with Pipeline(labeler, progress=False) as pipeline:
+        [found] = pipeline.label("Ann met Bob.").classes["tone"]
+
+    assert ("good", pytest.approx(0.5), "logprobs") == (found.label, found.confidence, found.confidence_method)

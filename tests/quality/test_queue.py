@@ -9,7 +9,15 @@ from llmlabel.errors import ConfigurationError
 from llmlabel.evaluation.matching import answered
 from llmlabel.exporters.azure_bundle import read_azure_bundle
 from llmlabel.exporters.kili_bundle import read_kili_bundle
-from llmlabel.quality import blind_split, expected_budget, in_blind_split, is_blind, measured_budget, review_queue
+from llmlabel.quality import (
+    BlindExporter,
+    blind_split,
+    expected_budget,
+    in_blind_split,
+    is_blind,
+    measured_budget,
+    review_queue,
+)
 from tests.quality.kit import gold, predicted
 
 ANN, BOB = (0, 3, "PER"), (8, 11, "PER")
@@ -126,3 +134,18 @@ def test_no_prediction_of_a_blind_document_reaches_a_bundle(tmp_path):
         line for line in (tmp_path / "azure/review.jsonl").read_bytes().splitlines() if b'"entities":[{' in line
     )
     assert not any(answered(item) for item in split if is_blind(item))
+
+
+def test_an_exporter_keeps_the_split_itself(tmp_path):
+    """
+    It publishes what blind_split would give, and says how many documents got no predictions.
+    """
+    schema, items = LabelSchema(entities=["PER"]), [predicted(ANN, id=f"d{n}") for n in range(20)]
+    expected = {item.document.id for item in blind_split(items, 0.5) if is_blind(item)}
+    report = BlindExporter(KiliBundleExporter(tmp_path / "kili", schema=schema), share=0.5).export(iter(items))
+
+    assert expected == {document.id for document, labels in read_kili_bundle(report.location) if labels is None}
+    assert expected == {item.document_id for item in report.held_back}
+    assert f"{len(expected)} document(s) are in the blind split: exported without predictions" in report.notes
+    with pytest.raises(ConfigurationError, match="from 0 to 1"):
+        BlindExporter(KiliBundleExporter(tmp_path / "x", schema=schema), share=2)

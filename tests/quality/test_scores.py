@@ -6,8 +6,8 @@ from math import log
 
 import pytest
 
-from llmlabel.quality import grounding_scores, logprob_scores, mention_scores
-from llmlabel.types import Completion, Mention, Placement, TokenLogprob
+from llmlabel.quality import class_scores, grounding_scores, logprob_scores, mention_scores
+from llmlabel.types import ClassLabel, Completion, Mention, Placement, TokenLogprob
 from tests.quality.kit import predicted
 
 ANN, BOB = (0, 3, "PER"), (8, 11, "PER")
@@ -91,3 +91,21 @@ def test_a_prediction_takes_the_scores_of_its_answer():
     assert [(pytest.approx(0.25), "logprobs"), (0.3, "votes")] == [
         (e.confidence, e.confidence_method) for e in found.entities
     ]
+
+
+def test_a_class_has_the_probability_of_its_label():
+    """
+    What stands behind the key of its classification; a label that is not there, or said elsewhere, keeps its own.
+    """
+    answer = completion(
+        ('{"entities": [{"text": "good"}], "classes": {"tone": "', 0.1), ("go", 0.9), ("od", 0.4),
+        ('", "topic": ["', 0.1), ("a", 0.5), ('", "', 0.1), ("b", 0.25), ('"]}, "texts": {"x": "c"}}', 0.1),
+    )  # fmt: skip
+    classes = {name: tuple(ClassLabel(label=x) for x in labels) for name, labels in (("tone", ["good"]),
+               ("topic", ["a", "b", "c"]), ("other", ["a"]))}  # fmt: skip
+    found = class_scores(answer, classes)
+
+    assert [(pytest.approx(0.6), "logprobs")] == [(c.confidence, c.confidence_method) for c in found["tone"]]
+    assert [pytest.approx(0.5), pytest.approx(0.25), None] == [c.confidence for c in found["topic"]]
+    assert classes["other"] == found["other"]
+    assert classes == class_scores(Completion(text=answer.text), classes)
