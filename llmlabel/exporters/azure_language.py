@@ -149,7 +149,10 @@ class AzureLanguageExporter(Exporter):
             ExportError: No label can be imported like this; all reasons.
         """
         wanted = {"projectKind": self.project_kind, "storageInputContainerName": self.container}
-        problems = preflight(self.client, self.project, wanted, self.directory, self.existing)
+        try:
+            problems = preflight(self.client, self.project, wanted, self.directory, self.existing)
+        finally:
+            self.close()
         if self.storage is not None and not self.create_container and not self.storage.exists():
             problems.append(self._no_container)
         if problems:

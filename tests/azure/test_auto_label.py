@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from llmlabel import AzureLanguageExporter, AzureOpenAILabeler, ConfigurationError, LabelSchema, SourceError
+from llmlabel import (
+    AuthenticationError,
+    AzureLanguageExporter,
+    AzureOpenAILabeler,
+    ConfigurationError,
+    ExportError,
+    LabelSchema,
+    ServiceError,
+    SourceError,
+)
+from llmlabel.exporters.jsonl import read_jsonl
 from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.compare import documents_of, keys_of
 from llmlabel.platforms.azure_language.labels_file import read_labels_file
@@ -126,6 +136,129 @@ def test_only_unlabeled_documents_are_taken(
     assert [f"0{number}.txt" for number in range(1, 8)] == sorted(documents_of(service.projects["loans"]))
 
 
+def test_nothing_left_to_label_is_no_error(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path
+):
+    """
+    When every text has labels, only_unlabeled ends well, asks nothing and says why.
+    """
+    for _ in range(2):
+        exporter = make()
+        done = auto_label(
+            labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, only_unlabeled=True, progress=False
+        )
+
+    assert (None, 20, 1) == (done.export, len(model.requests), service.calls["POST loans/:import"])
+    assert "every text that fits '*' has labels in project 'loans' already" in str(done)
+    assert "nothing was to be labelled" in str(done)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"api_key": "f" * 32}, AuthenticationError, "HTTP 401"),
+        ({"existing": "refuse", "project": "other"}, ExportError, "choose existing='merge'"),
+        ({"project": "other"}, ExportError, "change project_kind="),
+        ({"create_container": False, "storage": FolderTexts("/nowhere/at/all")}, ExportError, "is not there"),
+    ],
+)
+def test_what_cannot_work_is_found_before_anything_is_asked(
+    settings: dict[str, Any],
+    error: type[Exception],
+    said: str,
+    make: Callable[..., AzureLanguageExporter],
+    service: AzureService,
+    model: OpenAIServer,
+    shared: Path,
+):
+    """
+    A wrong key, a project of another kind, one that may not be touched, no container: no request to the model.
+    """
+    kind = "CustomSingleLabelClassification"
+    assets = {"projectKind": kind, "classes": [], "documents": []}
+    metadata = {"projectName": "other", "projectKind": kind, "storageInputContainerName": "texts", "language": "en-us"}
+    service.projects["other"] = {"stringIndexType": "Utf16CodeUnit", "metadata": metadata, "assets": assets}
+    exporter = make(**settings)
+    with pytest.raises(error, match=said):
+        auto_label(labeler(exporter.schema, model), exporter, documents="0*", progress=False)
+
+    assert [] == model.requests
+
+
+def test_dry_run_uploads_nothing(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path
+):
+    """
+    A dry run labels the texts of the folder and tells what would change.
+    """
+    exporter = make(dry_run=True)
+    done = auto_label(labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, limit=2, progress=False)
+
+    assert done.export is not None
+    assert (2, {}, False) == (len(model.requests), service.projects, (tmp_path / "container").exists())
+    assert "texts: 2 to upload, 0 there already, 0 to replace" in done.export.notes
+
+
+def test_text_over_the_limit_costs_nothing_and_keeps_nothing_up(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path
+):
+    """
+    What Azure does not take is a rejected input with its reason; the others are labelled and imported.
+    """
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "01.txt").write_bytes((shared / SAMPLE / "01.txt").read_bytes())
+    (folder / "long.txt").write_bytes(b"word " * 30_000)
+    (folder / "empty.txt").write_bytes(b"")
+    exporter = make()
+    done = auto_label(labeler(exporter.schema, model), exporter, upload=folder, progress=False)
+
+    assert (1, ["01.txt"]) == (len(model.requests), list(documents_of(service.projects["loans"])))
+    assert [
+        ("empty.txt", "the text is empty or blank"),
+        ("long.txt", "the text has 150000 UTF-16 units, Azure Language takes 128000"),
+    ] == [(item.id, item.reason) for item in done.result.rejected_inputs]
+
+
+def test_labels_that_people_made_keep_their_text(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path
+):
+    """
+    The upload of a folder does not replace a text that people labelled, even where it may replace texts.
+    """
+    exporter = make()
+    auto_label(labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, limit=1, progress=False)
+    documents_of(service.projects["loans"])["01.txt"]["entities"][0]["labels"][0]["category"] = "LenderName"
+    folder = tmp_path / "newer"
+    folder.mkdir()
+    (folder / "01.txt").write_bytes(b"Another text.")
+    (folder / "02.txt").write_bytes(b"A text that nobody labelled.")
+    exporter = make(overwrite_texts=True)
+    with pytest.raises(ExportError, match=r"'01.txt': people labelled the text") as caught:
+        auto_label(labeler(exporter.schema, model), exporter, upload=folder, progress=False)
+
+    assert 1 == len(caught.value.problems)
+    assert (shared / SAMPLE / "02.txt").read_bytes() == (tmp_path / "container" / "02.txt").read_bytes()
+
+
+def test_run_that_cannot_be_imported_keeps_its_labels(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path
+):
+    """
+    When the import fails, the error holds the finished run, and the next call imports without asking again.
+    """
+    service.fault = lambda asked: Answer(413) if asked.path.endswith(":import") else None
+    exporter = make()
+    with pytest.raises(ServiceError, match="documents_per_project=") as caught:
+        auto_label(labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, progress=False)
+    service.fault = lambda _: None
+    again = make()
+    done = auto_label(labeler(again.schema, model), again, progress=False)
+
+    assert done.export is not None
+    assert ({"labeled": 20}, 20, 20) == (caught.value.result.outcomes, len(model.requests), done.export.written)
+
+
 def test_labels_of_the_project_are_the_schema(service: AzureService, client: AzureLanguageClient, sample: Any):
     """
     Without a schema the labels that the project declares are asked for, or some of them.
@@ -219,6 +352,59 @@ def test_export_command_shows_what_people_changed(
 
     assert (0, service.projects["loans"]) == (done.code, json.loads(saved.read_bytes()))
     assert f"{count(service)} unchanged (review unknown), 0 moved, 0 relabelled, 1 deleted, 0 added" in done.out
+
+
+def test_gold_of_people_is_written_for_evaluation(
+    service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    Documents whose labels are all people's become a file that evaluate and schemas can use; others never do.
+    """
+    service.steps = ("succeeded",)
+    run(command(service, model, shared, tmp_path)).communicate(timeout=120)
+    for span in documents_of(service.projects["loans"])["01.txt"]["entities"][0]["labels"]:
+        span.update(length=span["length"] - 1)
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    done = cli(
+        *("azure", "export", "--endpoint", service.url, "--project", "loans", "--to", str(tmp_path / "saved.json")),
+        *("--texts", str(tmp_path / "container"), "--out", str(tmp_path / "kept"), "--gold", str(tmp_path / "g.jsonl")),
+    )
+
+    assert (0, ["01"]) == (done.code, [item.document.id for item in read_jsonl(tmp_path / "g.jsonl")]), done.err
+    assert "1 document(s) labelled by people" in done.out
+
+
+def test_steps_are_commands_of_their_own(
+    service: AzureService, sample: Any, cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: Path
+):
+    """
+    Texts are uploaded, and the labels of a project written as a schema, without the rest of the job.
+    """
+    service.steps, service.projects["p"] = ("succeeded",), sample
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    where = ("--container", "texts", "--texts", str(tmp_path / "container"))
+    uploaded = [cli("azure", "upload", str(shared / SAMPLE), *where).out.strip() for _ in range(2)]
+    written = cli("azure", "schema", "--endpoint", service.url, "--project", "p", "--to", str(tmp_path / "schema.yaml"))
+
+    assert ["texts: 20 text(s) uploaded", "texts: 0 text(s) uploaded"] == uploaded
+    assert (0, [item["category"] for item in sample["assets"]["entities"]]) == (
+        written.code,
+        list(LabelSchema.from_file(tmp_path / "schema.yaml").entity_names),
+    )
+
+
+def test_missing_openai_endpoint_names_the_option(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """
+    The one address that the command cannot know is asked for before anything is sent.
+    """
+    monkeypatch.delenv("AZURE_OPENAI_ENDPOINT", raising=False)
+    monkeypatch.setenv("AZURE_LANGUAGE_KEY", KEY)
+    done = cli(
+        *("azure", "auto-label", "--endpoint", "https://example.org", "--project", "p", "--container", "texts"),
+        *("--deployment", "gpt", "--texts", str(tmp_path)),
+    )
+
+    assert (2, True) == (done.code, "--openai-endpoint: give the address" in done.err)
 
 
 def test_model_commands_train_and_deploy(service: AzureService, sample: Any, cli: Any, monkeypatch: pytest.MonkeyPatch):

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from llmlabel import (
+    AzureLanguageBundleExporter,
     AzureLanguageExporter,
     ClassLabel,
     ConfigurationError,
@@ -22,6 +23,7 @@ from llmlabel import (
     LabeledDocument,
     LabelSchema,
 )
+from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.file_checks import labels_file_problems
 from llmlabel.platforms.azure_language.texts import FolderTexts
 from tests.servers.azure_service import KEY
@@ -84,6 +86,22 @@ def test_broken_project_is_refused(name: str, sample: dict[str, Any]):
     assert any(said in problem for problem in labels_file_problems(sample)), labels_file_problems(sample)
 
 
+@pytest.mark.parametrize("name", [*BROKEN, *CROSSED])
+def test_broken_project_is_refused_before_any_request(name: str, sample: dict[str, Any]):
+    """
+    A labels file that somebody wrote or changed by hand is not sent, either.
+    """
+    act, said = {**BROKEN, **CROSSED}[name]
+    act(sample)
+    with (
+        AzureLanguageClient("https://example.org", api_key=KEY, transport=Unused()) as client,
+        pytest.raises(ExportError) as caught,
+    ):
+        client.import_project("p", sample)
+
+    assert any(said in problem for problem in caught.value.problems)
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_strict_schema_agrees(name: str, sample: dict[str, Any], shared: Path):
     """
@@ -110,6 +128,7 @@ def test_official_projects_are_sound(sample: dict[str, Any], shared: Path):
 
 
 NER = LabelSchema(entities=["A", "B"])
+MANY = LabelSchema(classifications={"c": {"labels": ["A", "B"], "multi_label": True}})
 ONE = LabelSchema(classifications={"c": {"labels": ["A", "B"], "multi_label": False}})
 
 
@@ -160,6 +179,7 @@ def exporter(folder: Path, schema: LabelSchema = NER, **settings: Any) -> AzureL
         (NER, [spans("one"), spans("two")], "the id stands twice"),
         (ONE, [classes("A", "B")], "takes one label"),
         (ONE, [classes("C")], "label 'C' is not in the schema"),
+        (MANY, [classes("A", "A")], "holds a label twice"),
     ],
 )
 def test_labels_that_cannot_be_imported_are_refused_before_any_request(
@@ -188,6 +208,29 @@ def test_names_that_azure_refuses_are_refused_at_once(settings: dict[str, Any], 
     """
     with pytest.raises(ConfigurationError, match=said):
         exporter(tmp_path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("schema", "one", "settings", "said"),
+    [
+        (NER, spans("one", (0, 3, "A")), {}, "1 document(s) with labels; Azure Language trains from 10 on"),
+        (NER, spans("one", (0, 3, "A")), {}, "fewer than the recommended 50 labels: A 1, B 0"),
+        (NER, spans("one", (0, 3, "A")), {"test_share": 0.5}, "not in both of the Train and Test sets: A, B"),
+        (NER, spans("one two", (0, 4, "A")), {}, "1 label(s) begin or end with white space"),
+        (NER, spans("one", identity="a_b"), {}, "1 file name(s) have other characters than letters and digits"),
+        (NER, spans("one", identity="../a"), {}, "1 id(s) are not safe file names; manifest.json has the names"),
+        (LabelSchema(entities=["Date", "date"]), spans("one"), {}, "labels that differ by case alone: Date, date"),
+    ],
+)
+def test_what_is_unwise_is_remarked_on(
+    schema: LabelSchema, one: LabeledDocument, settings: dict[str, Any], said: str, tmp_path: Path
+):
+    """
+    What Azure takes, but a person should know of, is a note of the report.
+    """
+    made = AzureLanguageBundleExporter(tmp_path, schema=schema, project="p", container="texts", **settings)
+
+    assert any(note.startswith(said) for note in made.export([one]).notes)
 
 
 @pytest.mark.parametrize("settings", [{"multilingual": "false"}, {"settings": {"confidenceThreshold": 2}}])

@@ -32,6 +32,7 @@ from llmlabel.platforms.azure_language.texts import FolderTexts, read_documents
 from tests.azure.conftest import SAMPLE, Clock
 from tests.servers.azure_service import KEY, Answer, Asked, AzureService
 
+MOOD = LabelSchema(classifications={"mood": {"labels": ["GOOD", "BAD"], "multi_label": False}})
 SCHEMA = LabelSchema(entities={"PERSON": "a person", "CITY": "a city"})
 
 
@@ -126,6 +127,22 @@ def test_what_was_exported_reads_back_to_the_character(
     }
 
 
+def test_every_span_survives_export_import_export(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, store: FolderTexts
+):
+    """
+    What the project gives back, exported again into another one, is the same file to the last offset.
+    """
+    make().export(BATCH)
+    _, found = read_labels_file(service.projects["p"], lambda name: store.read(name).decode())
+    make(project="q").export(found)
+    first, second = (copy.deepcopy(service.projects[name]) for name in ("p", "q"))
+    second["metadata"]["projectName"] = "p"
+
+    assert first == second
+    assert {item.document.id: item.document.text for item in BATCH} == {d.document.id: d.document.text for d in found}
+
+
 def test_second_run_changes_nothing(make: Callable[..., AzureLanguageExporter], service: AzureService):
     """
     The same labels again are found to stand there: no second import, no refusal.
@@ -193,6 +210,78 @@ def test_existing_project_is_refused(
     assert (sample, []) == (service.projects["p"], list(store.texts()))
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"existing": "refuse"}, "choose existing='merge'"),
+        ({"existing": "merge"}, "the project has storageInputContainerName 'example-data'"),
+        (
+            {"existing": "merge", "schema": LabelSchema(classifications={"m": {"labels": ["A"]}})},
+            "change project_kind=",
+        ),
+        ({"project": "new", "storage": FolderTexts("/nowhere/at/all")}, "container 'texts' is not there"),
+    ],
+)
+def test_what_forbids_any_import_is_found_without_labels(
+    settings: dict[str, Any],
+    said: str,
+    make: Callable[..., AzureLanguageExporter],
+    service: AzureService,
+    sample: dict[str, Any],
+):
+    """
+    Before anything is paid for, a look at the project tells whether labels can go into it.
+    """
+    service.projects["p"] = sample
+
+    with pytest.raises(ExportError, match=said):
+        make(**settings).preflight()
+    assert {"GET"} == {asked.method for asked in service.asked}
+
+
+@pytest.mark.parametrize("existing", ["refuse", "merge", "overwrite"])
+def test_project_that_we_made_passes_the_first_look(existing: str, make: Callable[..., AzureLanguageExporter]):
+    """
+    A project of our own is no obstacle to going on.
+    """
+    make().preflight()
+    make().export(BATCH)
+    make(existing=existing).preflight()
+
+
+def test_text_that_people_labelled_is_not_replaced(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, store: FolderTexts
+):
+    """
+    Overwriting a text would move what people marked in it; only texts that nobody labelled are replaced.
+    """
+    make(existing="merge").export([ANN, BO])
+    change(service, "p", "bo.txt", lambda there: there[0].update(category="CITY"))
+    newer = [labeled("ann", "Ann left.", ("Ann", "PERSON")), labeled("bo", "Bo left.", ("Bo", "PERSON"))]
+    with pytest.raises(ExportError, match=r"'bo.txt': people labelled the text") as caught:
+        make(existing="merge", overwrite_texts=True).export(newer)
+
+    assert (1, BO.document.text.encode()) == (len(caught.value.problems), store.read("bo.txt"))
+
+
+def test_documents_that_azure_does_not_take_are_held_back_when_asked(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, tmp_path: Path
+):
+    """
+    One label too long refuses a batch, all such documents named, or costs that document alone.
+    """
+    long = labeled("long", "x" * 600, ("x" * 501, "PERSON"))
+    nested = labeled("nested", "Rome city", ("Rome city", "CITY"), ("Rome", "CITY"))
+    with pytest.raises(ExportError) as caught:
+        make().export([*BATCH, long, nested])
+    report = make(unfit="hold_back").export([*BATCH, long, nested])
+
+    assert (2, {}) == (len(caught.value.problems), {} if service.calls["POST p/:import"] == 1 else service.calls)
+    assert (3, ["long", "nested"]) == (report.written, [item.document_id for item in report.held_back])
+    assert "longer than 500" in report.held_back[0].reason
+    assert ["long", "nested"] == [item.document.id for item in read_jsonl(tmp_path / "kept" / "review.jsonl")]
+
+
 def test_text_that_differs_in_the_container_is_refused(
     make: Callable[..., AzureLanguageExporter], service: AzureService, store: FolderTexts
 ):
@@ -240,6 +329,28 @@ def test_dry_run_tells_and_does_nothing(
     assert (0, {}, []) == (report.written, service.projects, list(store.texts()))
     assert "project 'p': new; 5 label(s) in 2 document(s) added, 3 document(s) new" in report.notes
     assert "texts: 3 to upload, 0 there already, 0 to replace" in report.notes
+
+
+def test_dry_run_lists_each_label_that_would_change(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, tmp_path: Path
+):
+    """
+    Added, replaced and held back labels stand in a file, document by document; the project stays as it is.
+    """
+    make(existing="merge").export([ANN])
+    change(service, "p", "ann.txt", lambda there: there[1].update(offset=13, length=5))
+    before = copy.deepcopy(service.projects)
+    make(existing="merge", dry_run=True).export([labeled("ann", ANN.document.text, ("Bo", "PERSON"), ("Rome", "CITY"))])
+    (line,) = (tmp_path / "kept" / "changes-p.jsonl").read_text().splitlines()
+
+    assert before == service.projects
+    assert {
+        "id": "ann",
+        "location": "ann.txt",
+        "added": [{"category": "PERSON", "offset": 8, "length": 2}],
+        "replaced": [{"category": "PERSON", "offset": 0, "length": 3}],
+        "held_back": [{"category": "CITY", "offset": 14, "length": 4, "reason": "overlaps a label that stands there"}],
+    } == json.loads(line)
 
 
 @pytest.mark.parametrize(
@@ -404,6 +515,57 @@ def test_backup_brings_the_project_back(
 
     assert official == json.loads(backup.read_bytes()) == service.projects["LoanAgreement"]
     assert 2 == len(list((tmp_path / "kept" / "backups").iterdir()))
+
+
+def test_restored_project_takes_our_labels_again(
+    make: Callable[..., AzureLanguageExporter],
+    service: AzureService,
+    client: AzureLanguageClient,
+    tmp_path: Path,
+):
+    """
+    Restoring is no deletion by a person: the next round adds what the backup did not have yet.
+    """
+    make(existing="merge").export([ANN])
+    make(existing="merge").export([ANN, BO])
+    (backup,) = (tmp_path / "kept" / "backups").iterdir()
+    restore(client, backup)
+    assert ["ann.txt"] == list(labels(service))
+    report = make(existing="merge").export([ANN, BO])
+
+    assert ((), {"ann.txt", "bo.txt"}) == (report.held_back, set(labels(service)))
+    assert "2 label(s) of an earlier import were found unchanged (review unknown)" in report.notes
+
+
+def test_backup_from_elsewhere_leaves_what_it_has_as_ours(
+    make: Callable[..., AzureLanguageExporter],
+    service: AzureService,
+    client: AzureLanguageClient,
+    tmp_path: Path,
+):
+    """
+    A file without a manifest of its own keeps those labels ours that it has and that were ours.
+    """
+    make(existing="merge").export([ANN, BO])
+    content = copy.deepcopy(service.projects["p"])
+    documents_of(content)["bo.txt"]["entities"][0]["labels"].pop()
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    restore(client, tmp_path / "mine.json", directory=tmp_path / "kept")
+    report = make(existing="merge").export([ANN, BO])
+
+    assert (0, 5) == (len(report.held_back), sum(map(len, labels(service).values())))
+
+
+def test_training_is_judged_by_the_whole_project(
+    make: Callable[..., AzureLanguageExporter], store: FolderTexts, official: dict[str, Any]
+):
+    """
+    What training needs is counted over the project as it will be, not over the documents of one round.
+    """
+    report = make(**INTO, dry_run=True).export(words(store)[:3])
+    said = " ".join(report.notes)
+
+    assert ("trains from" in said, "Date 20" in said, "FIRST_WORD 3" in said) == (False, True, True)
 
 
 def test_labels_of_people_win_over_ours(make: Callable[..., AzureLanguageExporter], service: AzureService):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from llmlabel import ConfigurationError, Document, Rejected, SourceError
-from llmlabel.platforms.azure_language.texts import FolderTexts, StoredText, md5, plan_upload, read_documents
+from llmlabel import ConfigurationError, Document, ExportError, Rejected, SourceError
+from llmlabel.platforms.azure_language.texts import FolderTexts, StoredText, md5, plan_upload, read_documents, upload
 
 RAW = "\u00e9 e\u0301 😀\r\nשלום\n".encode()
 
@@ -85,6 +85,56 @@ def test_bytes_that_are_no_text_are_rejected(store: FolderTexts):
     assert 2 == len(found)
     assert "not UTF-8" in found[0]
     assert "byte order mark" in found[1]
+
+
+def test_text_that_azure_does_not_take_is_rejected(store: FolderTexts):
+    """
+    Empty texts and those over the limit are told before anybody pays for their labels.
+    """
+    store.write("b.txt", b" \r\n")
+    store.write("c.txt", "\u00e9".encode() * 128_001)
+    store.write("d.txt", b"x" * 400_000)
+    store.write("e.txt", b"x" * 128_000)
+    found = list(read_documents(store))
+
+    assert ["a", "e"] == [item.id for item in found if isinstance(item, Document)]
+    assert [
+        ("b.txt", "the text is empty or blank"),
+        ("c.txt", "the text has 128001 UTF-16 units, Azure Language takes 128000"),
+        ("d.txt", "the text has 400000 bytes, Azure Language takes 128000 UTF-16 units"),
+    ] == [(item.id, item.reason) for item in found if isinstance(item, Rejected)]
+
+
+def test_only_what_is_wanted_is_read(tmp_path: Path):
+    """
+    Texts that are left out, or lie beyond the limit, are not read from the container.
+    """
+    read: list[str] = []
+
+    class Watched(FolderTexts):
+        def read(self, name: str) -> bytes:
+            read.append(name)
+            return super().read(name)
+
+    watched = Watched(tmp_path)
+    for number in range(30):
+        watched.write(f"{number:02}.txt", b"x")
+    found = list(read_documents(watched, without={"00.txt", "02.txt"}, limit=2))
+
+    assert (["01", "03"], {"01.txt", "03.txt"}) == ([item.id for item in found], set(read))
+
+
+def test_text_that_appears_meanwhile_is_not_replaced(store: FolderTexts):
+    """
+    What somebody stores between plan and upload is left as it is, and told.
+    """
+    texts = [("n.txt", b"ours")]
+    plan = plan_upload(store, texts)
+    store.write("n.txt", b"theirs")
+
+    with pytest.raises(ExportError, match="stored by somebody else meanwhile"):
+        upload(store, texts, plan)
+    assert b"theirs" == store.read("n.txt")
 
 
 def test_missing_folder_is_an_error(tmp_path: Path):
