@@ -20,7 +20,7 @@ __all__ = ["Gate", "gate_for"]
 USABLE = 0.9  # of a full bucket: while a burst is being sent, the service's own bucket overflows
 FORGET = 60.0  # seconds without a request after which what was learnt may be out of date
 FIRST_PAUSE = 0.5  # after a 429 that does not say how long to wait; doubled each time in a row
-LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 8.0
 TRUSTED = 3  # refusals in a row after which the service's own word for the pause is not taken alone
 NOTHING_TOLD = RateLimit()
 
