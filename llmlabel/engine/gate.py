@@ -158,6 +158,8 @@ class Gate:
             pause = grown if retry_after is None else retry_after
             if self._in_a_row > TRUSTED:  # it was obeyed, and was not enough: "0" over and over would be no pause
                 pause = max(pause, grown / 2**TRUSTED)
+            if self._in_a_row > 1:
+                self._known = False  # nobody was answered since the last pause: one request finds out, not all
             if now + pause > self.paused_until:
                 self.paused_until = now + pause
                 self.pauses += 1
