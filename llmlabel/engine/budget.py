@@ -41,9 +41,11 @@ class Estimator:
         return int(size * ratio * 1.05) + 8, bound
 
     def pace(self, prompt: Prompt) -> float:
-        """Return the tokens to book at the gate: with the mean output, put right once the real number is known."""
+        """Return the tokens to book at the gate: means, put right once the real number is known."""
         expected, bound = self.tokens(prompt)
-        return expected + (self._mean or bound)
+        if not self._characters:
+            return expected + bound
+        return self._tokens / self._characters * sum(len(message.content) for message in prompt.messages) + self._mean
 
     def learn(self, prompt: Prompt, usage: Usage) -> None:
         """Take an answer's real tokens into account."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from llmlabel.engine.bucket import Bucket, Spread
@@ -19,7 +20,7 @@ __all__ = ["Gate", "gate_for"]
 USABLE = 0.9  # of a full bucket: while a burst is being sent, the service's own bucket overflows
 FORGET = 60.0  # seconds without a request after which what was learnt may be out of date
 FIRST_PAUSE = 0.5  # after a 429 that does not say how long to wait; doubled each time in a row
-LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 8.0
 TRUSTED = 3  # refusals in a row after which the service's own word for the pause is not taken alone
 NOTHING_TOLD = RateLimit()
 
@@ -52,10 +53,11 @@ class Gate:
             self._asked = (_stricter(self._asked[0], requests_per_minute), _stricter(self._asked[1], tokens_per_minute))
             self._learn(0.0, NOTHING_TOLD, first=False)
 
-    async def enter(self, tokens: float) -> bool:
+    async def enter(self, tokens: float | Callable[[], float]) -> bool:
         """Wait until one request of about ``tokens`` tokens may be sent; return whether it goes alone, as the first.
 
-        Whoever enters reports back with ``answered``, ``refused`` or ``failed``.
+        A callable is asked when the request is booked: after the first answer, more is known. Whoever enters reports
+        back with ``answered``, ``refused`` or ``failed``.
         """
         loop, chosen = asyncio.get_running_loop(), False
         while True:
@@ -65,7 +67,9 @@ class Gate:
                 waiter = None if first is not None else _Waiter(loop, loop.create_future())
                 if waiter is not None:
                     self._waiting.append(waiter)
-                at, pauses = (now, self.pauses) if first is None else self._book(now, tokens)
+                at, pauses = (
+                    (now, self.pauses) if first is None else self._book(now, tokens() if callable(tokens) else tokens)
+                )
             if waiter is not None:
                 chosen = await self._wait_for_first(waiter)
                 continue
@@ -91,7 +95,8 @@ class Gate:
         self._probing = True
         return True
 
-    def _book(self, now: float, tokens: float) -> tuple[float, int]:
+    def _book(self, now: float, wanted: float | Callable[[], float]) -> tuple[float, int]:
+        tokens = wanted() if callable(wanted) else wanted
         at = max(
             now,
             self.paused_until,
@@ -153,6 +158,8 @@ class Gate:
             pause = grown if retry_after is None else retry_after
             if self._in_a_row > TRUSTED:  # it was obeyed, and was not enough: "0" over and over would be no pause
                 pause = max(pause, grown / 2**TRUSTED)
+            if self._in_a_row > 1:
+                self._known = False  # nobody was answered since the last pause: one request finds out, not all
             if now + pause > self.paused_until:
                 self.paused_until = now + pause
                 self.pauses += 1

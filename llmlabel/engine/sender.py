@@ -121,14 +121,20 @@ class Sender:
         """Send the request once: budget, gate, slot, request, journal."""
         reserved = await self._budget.reserve(prompt)
         paid: Completion | None = None
-        try:
+        pace = 0.0
+
+        def booked() -> float:
+            nonlocal pace
             pace = self._estimator.pace(prompt)
-            since, alone = await self._admit(pace, tries)
+            return pace
+
+        try:
+            since, alone = await self._admit(booked, tries)
             paid, on_disk = await self._request(key, prompt, parts, since, tries, alone=alone)
             now, usage = asyncio.get_running_loop().time(), paid.usage
             used = usage.input_tokens + usage.output_tokens
-            self.gate.answered(now, paid.rate_limit, estimated=pace, used=used)
             self._estimator.learn(prompt, usage)
+            self.gate.answered(now, paid.rate_limit, estimated=pace, used=used)
             self.tell("answered", now - since)
         finally:
             self._budget.settle(reserved, None if paid is None else paid.usage, None if paid is None else paid.model)
@@ -139,7 +145,7 @@ class Sender:
                 raise self.stop(error, str(error)) from error
         return paid
 
-    async def _admit(self, pace: float, tries: Tries) -> tuple[float, bool]:
+    async def _admit(self, pace: Callable[[], float], tries: Tries) -> tuple[float, bool]:
         """Wait for the gate and for a slot; return when the slot was given, and whether the request goes alone."""
         while True:
             self._check(tries)

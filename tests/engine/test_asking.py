@@ -307,6 +307,39 @@ def test_rate_limit_headers_pace_the_run_without_a_refusal():
     assert bucket.refused == 0
 
 
+def test_a_limit_of_tokens_alone_is_used_and_kept():
+    """
+    What the first answer took is what the next requests are booked with: near the limit, and hardly a refusal.
+    """
+
+    class Bucket:
+        def __init__(self) -> None:
+            self.left, self.seen, self.refused = 4000.0, None, 0
+
+        async def __call__(self, request: Prompt) -> Completion:
+            now = asyncio.get_running_loop().time()
+            self.seen = now if self.seen is None else self.seen
+            self.left, self.seen = min(4000.0, self.left + (now - self.seen) * 4000), now
+            if self.left < 300:
+                self.refused += 1
+                raise RateLimitError("429", retryable=True, status_code=429, retry_after=0.2)
+            self.left -= 300
+            limit = RateLimit(tokens=240_000, tokens_remaining=int(self.left))
+            await asyncio.sleep(0.05)
+            usage = Usage(input_tokens=250, output_tokens=50, requests=1)
+            return completion().model_copy(update={"usage": usage, "rate_limit": limit})
+
+    bucket = Bucket()
+
+    async def main() -> float:
+        start = asyncio.get_running_loop().time()
+        await ask_all(engine_on(bucket, limits=Limits(max_concurrency=64)), [str(1000 + n) for n in range(300)])
+        return asyncio.get_running_loop().time() - start
+
+    assert run_virtual(main()) <= 1.05 * (300 * 300 - 4000) / 4000
+    assert bucket.refused <= 3
+
+
 def test_two_engines_of_one_quota_share_the_pace():
     """
     Two engines at 60 requests a minute together send one a second.

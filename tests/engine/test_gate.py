@@ -202,8 +202,9 @@ def test_refusals_without_retry_after_pause_longer_each_time():
         gate.answered(now(), None)
         pauses = []
         for _ in range(4):
-            await gate.enter(0)
+            alone = await gate.enter(0)
             pauses.append(gate.refused(now(), now(), None))
+            gate.failed(alone=alone)
         await gate.enter(0)
         gate.answered(now(), None)
         pauses.append(gate.refused(now(), now(), None))
