@@ -80,8 +80,9 @@ class Bound:
         asked = self._weigh(prompt.messages[-1].content)
         limit = prompt.max_output_tokens
         if not self._share:
-            schema = self._weigh(json.dumps(prompt.answer_schema)) if prompt.answer_schema else 0
-            return Reservation(int(1.25 * (weight + schema)) + 8, limit or 256, weight, asked)
+            # Weights err upward, most of all in JSON.
+            schema = 0.6 * self._weigh(json.dumps(prompt.answer_schema)) if prompt.answer_schema else 0.0
+            return Reservation(int(1.1 * (weight + schema)) + 8, limit or 256, weight, asked)
         output = int(1.5 * max(self._longest, self._output / max(1, self._asked) * asked)) + 16
         return Reservation(int(1.05 * weight * self._share) + 8, min(output, limit or output), weight, asked)
 
