@@ -199,8 +199,14 @@ class Budget:
         self._reserved_tokens += wanted.tokens
         self._reserved_cost += wanted.cost
 
-    def settle(self, reserved: Reservation, usage: Usage | None, model: str | None = None) -> None:
-        """Replace a reservation by what was paid (None: nothing, or not known)."""
+    def settle(
+        self, reserved: Reservation, usage: Usage | None, model: str | None = None, *, lost: bool = False
+    ) -> None:
+        """Replace a reservation by what was paid; None: nothing.
+
+        ``lost``: no response came, though the service may have answered and billed it. It is counted as paid, once an
+        answer has shown that the service can be reached at all.
+        """
         if reserved is NOTHING:
             return
         self._open -= 1
@@ -209,6 +215,9 @@ class Budget:
         if usage is not None:
             self._bound.learn(reserved, usage)
             self.charge(usage, model)
+        elif lost and self._bound.learnt:
+            self._tokens += reserved.tokens
+            self._cost += reserved.cost
         if self._settled is not None:
             self._settled.set_result(None)
             self._settled = None

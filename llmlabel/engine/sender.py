@@ -129,7 +129,10 @@ class Sender:
             self._estimator.learn(prompt, usage)
             self.tell("answered", now - since)
         finally:
-            self._budget.settle(reserved, None if paid is None else paid.usage, None if paid is None else paid.model)
+            lost = paid is None and isinstance(tries.last, TransportError)
+            self._budget.settle(
+                reserved, None if paid is None else paid.usage, None if paid is None else paid.model, lost=lost
+            )
         if on_disk is not None:
             try:
                 await on_disk
