@@ -189,7 +189,10 @@ class Budget:
                 )
         if self.max_cost is not None:
             if self._unpriced:
-                return f"max_cost={self.max_cost} cannot be kept: the price of model {self.model!r} is not known"
+                return (
+                    f"max_cost={self.max_cost} cannot be kept: the price of model {self.model!r} is not known; give "
+                    "Pipeline(price=...) or max_total_tokens, or install llmlabel[prices] if the tables are missing"
+                )
             if self._cost + self._reserved_cost + wanted.cost > self.max_cost or self._cost >= self.max_cost:
                 return f"max_cost={self.max_cost}: {self._cost:.6g} spent, the next may cost {wanted.cost:.6g}"
         return None
