@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from llmlabel.exporters.base import Exporter
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.arguments import as_exporters, check_outcomes, check_telemetry, expect
+from llmlabel.pipeline.arguments import as_exporters, check_hooks, check_outcomes, expect
 from llmlabel.pipeline.batch_calls import BatchCalls
 from llmlabel.pipeline.identity import fingerprint_of
 from llmlabel.pipeline.tokens import Calibration
@@ -80,7 +80,7 @@ class Pipeline(BatchCalls):
         expect("resolver", resolver, OffsetResolver | None)
         expect("asking", asking, Asking)
         expect("limits", limits, Limits)
-        check_telemetry(telemetry)
+        check_hooks(journal, progress, telemetry, redactor=redactor, on_event=on_event, price=price)
         self.labeler = labeler
         self.exporters = as_exporters(exporters)
         self._resolver = resolver
