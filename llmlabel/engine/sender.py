@@ -272,4 +272,11 @@ class Sender:
         return answer
 
     def _priced(self, model: str | None, usage: Usage) -> float | None:
+        if self.price is not None and not usage.input_tokens + usage.output_tokens:
+            return 0.0  # a refusal names neither model nor tokens, and does not make the run's cost unknown
         return None if self.price is None else self.price(model, usage)
+
+    def unanswered(self, error: LabelerError) -> Usage:
+        """Return what a request without an answer took: nothing if the service said no, else nobody knows."""
+        told = error.status_code is not None and self.price is not None
+        return Usage(requests=error.tries, cost=0.0 if told else None)
