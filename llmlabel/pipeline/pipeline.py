@@ -194,19 +194,9 @@ class Pipeline(BatchCalls):
 
     def estimate(self, documents: Iterable[object]) -> RunPlan:
         """Return how many requests, tokens, seconds and dollars a run would take; nothing is sent or downloaded."""
-        from llmlabel.pipeline.engines import price_for
-        from llmlabel.pipeline.inputs import Inputs
         from llmlabel.pipeline.plan import estimate
 
-        return estimate(
-            self.labeler,
-            self.asking,
-            self.redactor,
-            (document for _, document in Inputs().read_plain(documents)),
-            limits=self.limits,
-            calibration=self._calibration,
-            price=price_for(self.labeler, self.price),
-        )
+        return estimate(self, documents)
 
     def close(self) -> None:
         """Close connections that sync calls keep open."""

@@ -248,6 +248,16 @@ def test_the_plan_is_what_is_sent(per_request):
     assert (12, 2) == (plan.documents, plan.skipped)
 
 
+def test_inputs_that_are_no_documents_are_told():
+    """
+    They are counted, and the summary names their number.
+    """
+    plan = Pipeline(Writer(completion)).estimate(["Ann", 5, {"id": "a"}])
+
+    assert (1, 2) == (plan.documents, plan.rejected)
+    assert "1 (0 empty, not sent; 2 inputs are no documents)" in str(plan)
+
+
 def packed(prompt) -> str:
     """Answer for every document of a prompt, which names none."""
     number = len(prompt.document_ids)
