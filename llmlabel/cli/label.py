@@ -83,7 +83,7 @@ def label(
     with Pipeline(made, exporters=targets, asking=asking, limits=limits, journal=journal or out / JOURNAL) as pipeline:
         pipeline.description |= {"command": typed(context), "folder": str(Path.cwd())}
         result = run(pipeline, chosen, out / "run.jsonl")
-    report.finish(result)
+    report.finish(result, out / "run.jsonl")
 
 
 def _blinded(targets: Sequence[Exporter], share: float) -> Sequence[Exporter]:

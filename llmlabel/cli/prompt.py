@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from llmlabel.cli import arguments as arg
@@ -112,6 +113,8 @@ def estimate(
         terminal.json_line(plan.model_dump(mode="json"))
     else:
         terminal.line(str(plan))
+        if find_spec("genai_prices") is None:
+            terminal.line('prices and exact counts of tokens need an extra: pip install "llmlabel[prices]"', error=True)
 
 
 def _pipeline(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from llmlabel.cli import terminal
@@ -10,8 +12,12 @@ from llmlabel.pipeline.result import RunResult
 SHOWN = 50
 
 
-def finish(result: RunResult) -> None:
+def finish(result: RunResult, saved: Path | None = None) -> None:
     """Print the summary and every document that was not labelled; exit with 1 if there is one.
+
+    Args:
+        result: What the run came to.
+        saved: Where it is, for a run that can be gone on with.
 
     Raises:
         typer.Exit: Status 1 when documents are missing, 2 when the run stopped before any was labelled.
@@ -22,6 +28,11 @@ def finish(result: RunResult) -> None:
         terminal.line(f"not labelled: {identity}: {outcome}{f' ({reason})' if reason else ''}", error=True)
     if len(missing) > SHOWN:
         terminal.line(f"not labelled: {len(missing) - SHOWN} more; the saved run lists them all", error=True)
+    if result.stopped and saved is not None:
+        terminal.line(
+            f"the run stopped early: the same command goes on; llmlabel export {saved} writes what is finished",
+            error=True,
+        )
     exit_if_missing(result)
 
 

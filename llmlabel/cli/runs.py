@@ -12,6 +12,7 @@ import typer
 
 from llmlabel.cli import terminal
 from llmlabel.engine import runs as journals
+from llmlabel.engine.batch_store import BatchStore
 from llmlabel.errors import ConfigurationError
 
 app = typer.Typer(no_args_is_help=True)
@@ -40,6 +41,11 @@ def list_(journal: Journal) -> None:
 def show(journal: Journal, run: Number) -> None:
     """Print all that is known of one run."""
     found = journals.show_run(journal, run)
+    with BatchStore(journal) as store:
+        jobs = {
+            f"batch job {number}": f"{job.job or job.label}, last seen {job.state}, {len(job.keys)} requests"
+            for number, job in enumerate(store.jobs(run), 1)
+        }
     terminal.facts(
         {
             "run": found.id,
@@ -50,6 +56,7 @@ def show(journal: Journal, run: Number) -> None:
             "answers": found.answers,
             "sent, unanswered": f"{found.unanswered} (what a resume may pay again)",
             "documents": _outcomes(found) or None,
+            **jobs,
             **{name: _told(value) for name, value in (found.config or {}).items()},
         }
     )

@@ -82,8 +82,9 @@ class Bound:
         asked = self._weigh(prompt.messages[-1].content)
         limit = prompt.max_output_tokens
         if not self._share:
-            schema = self._weigh(json.dumps(prompt.answer_schema)) if prompt.answer_schema else 0
-            return Reservation(int(1.25 * (weight + schema)) + 8, limit or 256, weight, asked)
+            # Weights err upward, most of all in JSON.
+            schema = 0.6 * self._weigh(json.dumps(prompt.answer_schema)) if prompt.answer_schema else 0.0
+            return Reservation(int(1.1 * (weight + schema)) + 8, limit or 256, weight, asked)
         output = int(1.5 * max(self._longest, self._output / max(1, self._asked) * asked)) + 16
         return Reservation(int(1.05 * weight * self._share) + 8, min(output, limit or output), weight, asked)
 
@@ -190,7 +191,10 @@ class Budget:
                 )
         if self.max_cost is not None:
             if self._unpriced:
-                return f"max_cost={self.max_cost} cannot be kept: the price of model {self.model!r} is not known"
+                return (
+                    f"max_cost={self.max_cost} cannot be kept: the price of model {self.model!r} is not known; give "
+                    "Pipeline(price=...) or max_total_tokens, or install llmlabel[prices] if the tables are missing"
+                )
             if self._cost + self._reserved_cost + wanted.cost > self.max_cost or self._cost >= self.max_cost:
                 return f"max_cost={self.max_cost}: {self._cost:.6g} spent, the next may cost {wanted.cost:.6g}"
         return None
@@ -200,8 +204,14 @@ class Budget:
         self._reserved_tokens += wanted.tokens
         self._reserved_cost += wanted.cost
 
-    def settle(self, reserved: Reservation, usage: Usage | None, model: str | None = None) -> None:
-        """Replace a reservation by what was paid (None: nothing, or not known)."""
+    def settle(
+        self, reserved: Reservation, usage: Usage | None, model: str | None = None, *, lost: bool = False
+    ) -> None:
+        """Replace a reservation by what was paid; None: nothing.
+
+        ``lost``: no response came, though the service may have answered and billed it. It is counted as paid, once an
+        answer has shown that the service can be reached at all.
+        """
         if reserved is NOTHING:
             return
         self._open -= 1
@@ -210,6 +220,9 @@ class Budget:
         if usage is not None:
             self._bound.learn(reserved, usage)
             self.charge(usage, model)
+        elif lost and self._bound.learnt:
+            self._tokens += reserved.tokens
+            self._cost += reserved.cost
         if self._settled is not None:
             self._settled.set_result(None)
             self._settled = None

@@ -14,8 +14,8 @@ from llmlabel.engine.keys import Keys
 from llmlabel.engine.sender import Complete, Sender
 from llmlabel.engine.stats import Event, RunStats
 from llmlabel.engine.stream import stream
-from llmlabel.errors import JournalError
-from llmlabel.types import Completion, Limits, Prompt
+from llmlabel.errors import JournalError, LabelerError
+from llmlabel.types import Completion, Limits, Prompt, Usage
 
 __all__ = ["Answer", "Complete", "Engine"]
 
@@ -122,6 +122,10 @@ class Engine:
     def stopped(self) -> str | None:
         """Why no request of this run can succeed any more, or None."""
         return self._sender.why
+
+    def unanswered(self, error: LabelerError) -> Usage:
+        """Return what the requests took that ended with this error."""
+        return self._sender.unanswered(error)
 
     def key(self, prompt: Prompt) -> bytes:
         """Return what the journal knows a request by."""

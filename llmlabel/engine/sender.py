@@ -137,7 +137,10 @@ class Sender:
             self.gate.answered(now, paid.rate_limit, estimated=pace, used=used)
             self.tell("answered", now - since)
         finally:
-            self._budget.settle(reserved, None if paid is None else paid.usage, None if paid is None else paid.model)
+            lost = paid is None and isinstance(tries.last, TransportError)
+            self._budget.settle(
+                reserved, None if paid is None else paid.usage, None if paid is None else paid.model, lost=lost
+            )
         if on_disk is not None:
             try:
                 await on_disk
@@ -255,4 +258,11 @@ class Sender:
         return answer
 
     def _priced(self, model: str | None, usage: Usage) -> float | None:
+        if self.price is not None and not usage.input_tokens + usage.output_tokens:
+            return 0.0  # a refusal names neither model nor tokens, and does not make the run's cost unknown
         return None if self.price is None else self.price(model, usage)
+
+    def unanswered(self, error: LabelerError) -> Usage:
+        """Return what a request without an answer took: nothing if the service said no, else nobody knows."""
+        told = error.status_code is not None and self.price is not None
+        return Usage(requests=error.tries, cost=0.0 if told else None)

@@ -45,10 +45,14 @@ class LLMLabeler(ABC):
             raise ConfigurationError(f"schema: expected a LabelSchema, found {type(schema).__name__}")
         if not (model and model.strip()):
             raise ConfigurationError("model: expected the model's name, found none")
+        if not isinstance(prompt, PromptTemplate | None):
+            raise ConfigurationError(f"prompt: expected a PromptTemplate, found {type(prompt).__name__}")
+        if not isinstance(parameters, Mapping):
+            raise ConfigurationError(f"parameters: expected a mapping by name, found {type(parameters).__name__}")
         self.schema = schema
         self.model = model
         self.prompt = prompt if prompt is not None else PromptTemplate()
-        self.examples = tuple(item if isinstance(item, Example) else Example.from_labeled(item) for item in examples)
+        self.examples = tuple(_example(item, number) for number, item in enumerate(examples))
         for number, example in enumerate(self.examples):
             schema.check(example, f"examples[{number}]")
         self.parameters = dict(parameters)
@@ -108,3 +112,13 @@ class LLMLabeler(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r})"
+
+
+def _example(item: object, number: int) -> Example:
+    if isinstance(item, Example):
+        return item
+    if isinstance(item, LabeledDocument):
+        return Example.from_labeled(item)
+    raise ConfigurationError(
+        f"examples[{number}]: expected an Example or a LabeledDocument, found {type(item).__name__}"
+    )

@@ -49,13 +49,19 @@ class Settings:
 
 def settings(
     *,
-    temperature: float | None,
+    temperature: object,
     max_output_tokens: int | None,
     parameters: Mapping[str, Any],
     limit_name: str,
     **more: Any,
 ) -> Settings:
-    """Return settings, with temperature and output limit taken from wherever they were given."""
+    """Return settings, with temperature and output limit taken from wherever they were given.
+
+    Raises:
+        ConfigurationError: A temperature that cannot be one.
+    """
+    if temperature is not None and not (isinstance(temperature, int | float) and temperature >= 0):
+        raise ConfigurationError(f"temperature: expected a number from 0, found {temperature!r}")
     asked = {**parameters} if temperature is None else {**parameters, "temperature": temperature}
     limits = {name: asked.pop(name) for name in _LIMITS if name in asked}
     limit = next(iter(limits.values()), None)

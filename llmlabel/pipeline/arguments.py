@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from types import UnionType
 from typing import get_args
 
@@ -38,8 +39,16 @@ def check_outcomes(name: str, outcomes: Collection[str]) -> None:
         raise ConfigurationError(f"{name}: expected some of {list(get_args(Outcome))}, found {unknown}")
 
 
-def check_telemetry(telemetry: object) -> None:
-    """Raise ``ConfigurationError`` unless it is a ``Telemetry`` or None; loads OpenTelemetry only where it is used."""
+def check_hooks(journal: object, progress: object, telemetry: object, **callables: object) -> None:
+    """Raise ``ConfigurationError`` unless each is what it must be, or None: a path, a bar, functions.
+
+    OpenTelemetry is loaded only where it is used.
+    """
+    expect("journal", journal, str | Path | None)
+    callables["progress"] = None if progress is False else progress
+    for name, value in callables.items():
+        if value is not None and not callable(value):
+            raise ConfigurationError(f"{name}: expected a callable, found {type(value).__name__}")
     if telemetry is not None:
         from llmlabel.pipeline.telemetry import Telemetry
 

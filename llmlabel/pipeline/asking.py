@@ -68,7 +68,7 @@ class Asker:
             try:
                 answer = await self.engine.ask(prompt, fresh=fresh, parts=parts)
             except (LabelerError, OverBudget, RunStopped) as error:
-                return _unanswered(error, usage), {}
+                return _unanswered(error, usage, self.engine), {}
             if PACKED in answer.completion.details and len(documents) == 1:
                 if (part := self.part(answer.completion, prompt, documents[0])) is not None:
                     return self._shared(answer, prompt, usage), {documents[0].id: part}
@@ -151,12 +151,12 @@ class Asker:
         ]
 
 
-def _unanswered(error: LabelerError | OverBudget | RunStopped, usage: Usage) -> Reading:
+def _unanswered(error: LabelerError | OverBudget | RunStopped, usage: Usage, engine: Engine) -> Reading:
     if isinstance(error, OverBudget):
         return Reading("over_budget", usage=usage, error=failure(error))
     if isinstance(error, RunStopped):
         return Reading("not_run", usage=usage, error=failure(error))
-    return Reading("failed", usage=usage + Usage(requests=error.tries), error=failure(error))
+    return Reading("failed", usage=usage + engine.unanswered(error), error=failure(error))
 
 
 def _ended(reading: Reading, completion: Completion) -> Reading:

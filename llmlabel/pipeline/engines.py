@@ -26,9 +26,11 @@ def price_for(labeler: LLMLabeler, given: Price | None) -> Price | None:
 
     A labeler without an address, or with one on this machine, has no known price.
     """
-    if given is not None or (urlsplit(labeler.endpoint).hostname or "") in _HERE:
-        return given
-    return offline_prices(labeler.endpoint)
+    known = given
+    if given is None and (urlsplit(labeler.endpoint).hostname or "") not in _HERE:
+        known = offline_prices(labeler.endpoint)
+    # A service that does not say which model answered is taken to have used the one that was asked for.
+    return known and (lambda model, usage: known(model or labeler.model, usage))
 
 
 def open_engine(

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from llmlabel.exporters.base import Exporter
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.arguments import as_exporters, check_outcomes, check_telemetry, expect
+from llmlabel.pipeline.arguments import as_exporters, check_hooks, check_outcomes, expect
 from llmlabel.pipeline.batch_calls import BatchCalls
 from llmlabel.pipeline.identity import fingerprint_of
 from llmlabel.pipeline.tokens import Calibration
@@ -82,7 +82,7 @@ class Pipeline(BatchCalls):
         expect("resolver", resolver, OffsetResolver | None)
         expect("asking", asking, Asking)
         expect("limits", limits, Limits)
-        check_telemetry(telemetry)
+        check_hooks(journal, progress, telemetry, redactor=redactor, on_event=on_event, price=price)
         self.labeler = labeler
         self.exporters = as_exporters(exporters)
         self._resolver = resolver
@@ -197,19 +197,9 @@ class Pipeline(BatchCalls):
 
     def estimate(self, documents: Iterable[object]) -> RunPlan:
         """Return how many requests, tokens, seconds and dollars a run would take; nothing is sent or downloaded."""
-        from llmlabel.pipeline.engines import price_for
-        from llmlabel.pipeline.inputs import Inputs
         from llmlabel.pipeline.plan import estimate
 
-        return estimate(
-            self.labeler,
-            self.asking,
-            self.redactor,
-            (document for _, document in Inputs().read_plain(documents)),
-            limits=self.limits,
-            calibration=self._calibration,
-            price=price_for(self.labeler, self.price),
-        )
+        return estimate(self, documents)
 
     def close(self) -> None:
         """Close connections that sync calls keep open."""

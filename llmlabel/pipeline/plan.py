@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llmlabel.engine.budget import Price
 from llmlabel.labelers.base import LLMLabeler
+from llmlabel.pipeline.engines import price_for
 from llmlabel.pipeline.first import first_requests
+from llmlabel.pipeline.inputs import Inputs
 from llmlabel.pipeline.redaction import Redactor
 from llmlabel.pipeline.tokens import (
     ANSWER_BASE,
@@ -23,6 +26,9 @@ from llmlabel.pipeline.tokens import (
 )
 from llmlabel.types import Asking, Document, Limits, Prompt, Usage, Value
 
+if TYPE_CHECKING:
+    from llmlabel.pipeline.pipeline import Pipeline
+
 BATCH_SHARE = 0.5  # of the online price, at OpenAI and for Azure's global batch
 _BATCH_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 _SECONDS = 2.0  # of a request, before one was seen
@@ -35,6 +41,7 @@ class RunPlan(Value):
     Attributes:
         documents: All that were read.
         skipped: Those without text, which are not sent.
+        rejected: Inputs that cannot be a document, not counted as one.
         chunks: Texts asked about: one per document, more for one that is cut.
         requests: Requests of the first round; identical texts are asked once.
         input_tokens: Within about 5 % of what is billed if ``tokenizer`` is ``"vocabulary"``; within about 20 % if it
@@ -58,12 +65,14 @@ class RunPlan(Value):
     cost: float | None = None
     batch_cost: float | None = None
     seconds: float = 0.0
+    rejected: int = 0
 
     def __str__(self) -> str:
         cost = "unknown (no price for this model)" if self.cost is None else f"about {self.cost:.4f} US dollars"
+        rejected = f"; {self.rejected:,} inputs are no documents" if self.rejected else ""
         batch = "" if self.batch_cost is None else f"\nas a batch     about {self.batch_cost:.4f}, within 24 hours"
         return (
-            f"documents      {self.documents:,} ({self.skipped:,} empty, not sent)\n"
+            f"documents      {self.documents:,} ({self.skipped:,} empty, not sent{rejected})\n"
             f"chunks         {self.chunks:,}\nrequests       {self.requests:,}\n"
             f"input tokens   about {self.input_tokens:,} ({_ACCURACY[self.tokenizer]})\n"
             f"output tokens  about {self.output_tokens:,}\n"
@@ -120,28 +129,22 @@ def dearest(expected: Usage) -> Usage:
     )
 
 
-def estimate(
-    labeler: LLMLabeler,
-    asking: Asking,
-    redactor: Redactor | None,
-    documents: Iterable[Document],
-    *,
-    limits: Limits = Limits(),
-    calibration: Calibration | None = None,
-    price: Price | None = None,
-) -> RunPlan:
+def estimate(pipeline: Pipeline, documents: Iterable[object]) -> RunPlan:
     """Return what labelling these documents would send; nothing is sent and nothing downloaded."""
-    known, pieces = calibration or Calibration(), list[int]()
+    labeler, known, limits = pipeline.labeler, pipeline._calibration, pipeline.limits
+    inputs, pieces = Inputs(), list[int]()
     counter, usage = counter_for(labeler.model, known), Usage()
     expect = expectation(counter, known)
-    for prompt, asked, _ in first_requests(labeler, documents, asking, redactor, pieces.append):
+    found = (document for _, document in inputs.read_plain(documents))
+    for prompt, asked, _ in first_requests(labeler, found, pipeline.asking, pipeline.redactor, pieces.append):
         usage = usage + expect(prompt, asked)
-    cost = _cost(price, known.models(labeler.model), usage)
+    cost = _cost(price_for(labeler, pipeline.price), known.models(labeler.model), usage)
     host = "." + (urlsplit(labeler.endpoint).hostname or "")
     batched = cost is not None and host.endswith(_BATCH_HOSTS)
     return RunPlan(
         documents=len(pieces),
         skipped=pieces.count(0),
+        rejected=len(inputs.rejected),
         chunks=sum(pieces),
         requests=usage.requests,
         input_tokens=usage.input_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -48,6 +49,7 @@ class Progress(Value):
         return (self.total - self.done) / self.documents_per_second if self.seconds else None
 
 
+REFRESH = 1.0  # seconds
 ProgressOption = Callable[[Progress], None] | Literal[False] | None
 
 
@@ -68,16 +70,27 @@ class Reporter:
         if self._callback is not None:
             self._callback(self.snapshot())
         if self._bar is not None:
-            self._bar.set_postfix_str(self._facts(self._bar.format_sizeof), refresh=False)
+            self._show(self._bar, refresh=False)
             self._bar.update()
+
+    async def follow(self) -> None:
+        """Keep the bar up to date while no document finishes: under a rate limit that can take minutes."""
+        while self._bar is not None:
+            await asyncio.sleep(REFRESH)
+            if self._bar is not None:  # not closed meanwhile
+                self._show(self._bar, refresh=True)
+
+    def _show(self, bar: Any, *, refresh: bool) -> None:
+        bar.set_postfix_str(self._facts(bar.format_sizeof), refresh=refresh)
 
     def _facts(self, short: Callable[[float], str]) -> str:
         """Return what stands behind the bar, short enough for a narrow terminal."""
         usage = self.stats.usage
+        tokens = usage.input_tokens + usage.output_tokens
         lost = self.outcomes.total() - self.outcomes["labeled"]
         facts = [
             f"{self.stats.in_flight} in flight",
-            f"{short(usage.input_tokens + usage.output_tokens)} tokens",
+            f"{short(tokens)} tokens" if tokens else "",
             f"${usage.cost:.3g}" if usage.cost else "",
             f"{self.stats.rate_limited} × 429" if self.stats.rate_limited else "",
             f"{lost} lost" if lost else "",
@@ -100,6 +113,7 @@ class Reporter:
         """Leave the bar as it is and end its line."""
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
 
 
 def _bar(total: int | None) -> Any:

@@ -77,6 +77,7 @@ class Run:
         self, documents: Iterable[Numbered] | AsyncIterable[Numbered], open_parts: Callable[[], Parts]
     ) -> AsyncGenerator[tuple[int, Prediction], None]:
         parts, complete = open_parts(), False
+        following = asyncio.create_task(parts.reporter.follow())
         try:
             async for index, prediction in self._results(parts, documents):
                 if prediction.outcome in {"over_budget", "not_run"} and prediction.error is not None:
@@ -91,6 +92,7 @@ class Run:
             if self.inputs.rejected:
                 log.warning("%d inputs were rejected: see rejected_inputs", len(self.inputs.rejected))
         finally:
+            following.cancel()
             parts.reporter.close()
             try:
                 await self._finish(parts.feeds, publish=complete)

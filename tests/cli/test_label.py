@@ -16,6 +16,7 @@ import pytest
 from llmlabel import LabelSchema, Pipeline, RunResult
 from llmlabel.testing.scripted import ScriptedLabeler
 from tests.cli.conftest import ANSWERS, DOCUMENTS, environment, process
+from tests.servers.openai_server import OpenAIServer
 
 
 def label(folder, *more: str) -> list[str]:
@@ -101,6 +102,22 @@ def test_answers_are_paid_once(cli, folder, endpoint):
 
     assert (0, 0) == (first.code, again.code)
     assert (3, 3) == (asked, len(endpoint.asked))
+
+
+def test_a_run_over_budget_goes_on_later(cli, folder):
+    """
+    What did not fit is listed with status 1; the same command without the cap asks only that.
+    """
+    with OpenAIServer('{"entities": []}') as server:
+        arguments = label(folder, "--model", "m", "--base-url", server.base_url)
+        stopped = cli(*arguments, "--max-total-tokens", "1900")
+        asked = len(server.requests)
+        done = cli(*arguments)
+
+    assert (1, 0) == (stopped.code, done.code)
+    assert "over_budget" in stopped.err
+    assert "run.jsonl writes what is finished" in stopped.err
+    assert (True, 3) == (0 < asked < 3, len(server.requests))
 
 
 def test_journal_can_stand_elsewhere(cli, folder, endpoint, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from llmlabel.chunking import estimate_tokens
 from llmlabel.engine import Engine, OverBudget
+from llmlabel.errors import TransportError
 from llmlabel.types import Completion, Limits, Prompt, Usage
 from tests.engine.engine_kit import prompt, run_virtual
 
@@ -66,6 +67,51 @@ def test_a_cap_is_nearly_used_and_never_passed(texts, length, limits):
 
     assert 0.85 * cap <= used <= cap
     assert refused > 0
+
+
+def test_an_answer_that_was_lost_counts_as_paid():
+    """
+    A connection that broke after the service had billed: what was really billed stays under the cap.
+    """
+    billed, tries = 0, 0
+
+    async def complete(request: Prompt) -> Completion:
+        nonlocal billed, tries
+        await asyncio.sleep(0.1)
+        tries += 1
+        billed += 100
+        if tries % 3 == 0:
+            raise TransportError("the connection was closed", retryable=True)
+        return Completion(text="{}", usage=Usage(input_tokens=80, output_tokens=20, requests=1))
+
+    async def main() -> None:
+        limits = Limits(max_concurrency=16, max_total_tokens=10_000)
+        engine = Engine(complete, fingerprint="f", quota_key="lossy", limits=limits)
+        texts = [f"{n:03} Ann met Bob." for n in range(200)]
+        await asyncio.gather(*(engine.ask(prompt(text)) for text in texts), return_exceptions=True)
+        await engine.aclose()
+
+    run_virtual(main())
+
+    assert 8_000 <= billed <= 10_000
+
+
+def test_a_service_that_cannot_be_reached_uses_up_no_budget():
+    """
+    Refused connections end as the failure that they are, not as a budget that is spent.
+    """
+
+    async def complete(request: Prompt) -> Completion:
+        raise TransportError("the connection was refused", retryable=True)
+
+    async def main() -> list[BaseException | object]:
+        limits = Limits(max_concurrency=1, max_total_tokens=700)
+        engine = Engine(complete, fingerprint="f", quota_key="away", limits=limits)
+        asked = await asyncio.gather(*(engine.ask(prompt(str(n))) for n in range(3)), return_exceptions=True)
+        await engine.aclose()
+        return asked
+
+    assert not any(isinstance(answer, OverBudget) for answer in run_virtual(main()))
 
 
 def test_a_labeler_that_tells_its_costs_needs_no_price():

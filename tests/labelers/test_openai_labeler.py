@@ -597,23 +597,28 @@ def test_address_is_normalised(tail: str):
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("more", "told"),
     [
-        {"api": "assistants"},
-        {"answer_mode": "xml"},
-        {"parameters": {"stream": True}},
-        {"parameters": {"logprobs": True}},
-        {"parameters": {"a": object()}},
-        {"client": object()},
-        {"timeout": 0},
-        {"max_connections": 0},
+        ({"api": "assistants"}, "api: expected one of chat, responses, found 'assistants'"),
+        ({"answer_mode": "xml"}, "answer_mode: expected one of .*, found 'xml'"),
+        ({"parameters": {"stream": True}}, "parameters: 'stream' is set by the labeler"),
+        ({"parameters": {"logprobs": True}}, "parameters: give logprobs=True"),
+        ({"parameters": {"a": object()}}, "parameters: 'a' is a object; expected a plain JSON value"),
+        ({"parameters": 5}, "parameters: expected a mapping by name, found int"),
+        ({"client": object()}, "client: expected an openai.AsyncOpenAI, found object"),
+        ({"timeout": 0}, "timeout: expected a number above 0, found 0"),
+        ({"max_connections": 0}, "max_connections: expected a number above 0, found 0"),
+        ({"temperature": "hot"}, "temperature: expected a number from 0, found 'hot'"),
+        ({"temperature": -1}, "temperature: expected a number from 0, found -1"),
+        ({"prompt": "Label this"}, "prompt: expected a PromptTemplate, found str"),
+        ({"examples": ["Ann"]}, r"examples\[0\]: expected an Example or a LabeledDocument, found str"),
     ],
 )
-def test_option_that_cannot_work_is_refused(more: dict):
+def test_option_that_cannot_work_is_refused(more: dict, told: str):
     """
-    Before any request, and as one of llmlabel's errors.
+    Before any request, as one of llmlabel's errors, which says what was expected and found.
     """
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=told):
         OpenAILabeler(SCHEMA, **{"model": "m", "base_url": "http://127.0.0.1:1/v1", **more})
 
 

@@ -237,6 +237,27 @@ def test_states_are_shown_and_cancel_works(made):
     assert {"labeled": 6} == result.outcomes
 
 
+def test_the_command_line_shows_the_jobs_of_a_run(made):
+    """
+    ``llmlabel runs show`` names each job with the state it was last seen in.
+    """
+    from typer.testing import CliRunner
+
+    from llmlabel.cli.app import app
+
+    with made.pipeline() as pipeline:
+        run = pipeline.submit(DOCUMENTS)
+        shown = [CliRunner().invoke(app, ["runs", "show", str(made.journal), str(run)]).stdout]
+        pipeline.collect(run, poll_seconds=0)
+        shown += [CliRunner().invoke(app, ["runs", "show", str(made.journal), str(run)]).stdout]
+    [name] = made.server.jobs
+
+    assert [True, True] == [
+        f"{name}, last seen {state}, 6 requests" in text
+        for text, state in zip(shown, ("validating", "collected"), strict=True)
+    ]
+
+
 def test_files_are_kept_on_demand_and_a_second_collect_asks_nobody(made):
     """
     keep_files leaves them; collecting again gives the same result from the journal.

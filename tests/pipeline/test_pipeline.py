@@ -376,6 +376,17 @@ def test_what_is_no_labeler_is_refused(bad):
         Pipeline(bad)
 
 
+@pytest.mark.parametrize(
+    "name", ["journal", "redactor", "progress", "on_event", "price", "telemetry", "limits", "asking"]
+)
+def test_a_wrong_argument_is_told_when_the_pipeline_is_made(writer, name):
+    """
+    Not after a run was paid for.
+    """
+    with pytest.raises(ConfigurationError, match=f"^{name}: expected .*, found int$"):
+        Pipeline(writer(lambda prompt: ""), **{name: 5})
+
+
 def test_a_pipeline_closes_what_it_made():
     """
     Leaving the context manager closes the labeler.

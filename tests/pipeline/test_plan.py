@@ -12,7 +12,7 @@ from llmlabel import Asking, Completion, Limits, OpenAILabeler, Pipeline, Usage
 from llmlabel.pipeline.engines import price_for
 from llmlabel.pipeline.tokens import input_tokens, vocabulary
 from tests.pipeline.conftest import SCHEMA, Writer
-from tests.servers.openai_server import OpenAIServer, Reply, chat_body
+from tests.servers.openai_server import OpenAIServer, Reply, chat_body, refusal
 
 TEXTS = [f"Ann{n} met Bob in Paris. <|endoftext|>" for n in range(10)]
 
@@ -248,9 +248,56 @@ def test_the_plan_is_what_is_sent(per_request):
     assert (12, 2) == (plan.documents, plan.skipped)
 
 
+def test_inputs_that_are_no_documents_are_told():
+    """
+    They are counted, and the summary names their number.
+    """
+    plan = Pipeline(Writer(completion)).estimate(["Ann", 5, {"id": "a"}])
+
+    assert (1, 2) == (plan.documents, plan.rejected)
+    assert "1 (0 empty, not sent; 2 inputs are no documents)" in str(plan)
+
+
 def packed(prompt) -> str:
     """Answer for every document of a prompt, which names none."""
     number = len(prompt.document_ids)
     if number == 1:
         return '{"entities": []}'
     return json.dumps({"documents": [{"id": str(n + 1), "entities": []} for n in range(number)]})
+
+
+@pytest.mark.parametrize("words", ["bad", "filtered"])
+def test_a_refusal_does_not_make_the_cost_of_a_run_unknown(words):
+    """
+    A request that the service refused, or whose text it filtered, took nothing: neither cost nor cap is lost by it.
+    """
+    errors = {"bad": refusal(400, "no"), "filtered": refusal(400, "no", code="content_filter")}
+
+    def answer(request) -> Reply:
+        refused = next((error for word, error in errors.items() if word in request.text), None)
+        return refused or Reply(chat_body('{"entities": []}', usage=(1000, 100)))
+
+    limits = Limits(max_cost=10.0, max_concurrency=1)
+    price = lambda model, usage: (usage.input_tokens + usage.output_tokens) / 1000  # noqa: E731
+    with (
+        OpenAIServer(answer) as server,
+        Pipeline(
+            OpenAILabeler(SCHEMA, model="m", base_url=server.base_url), progress=False, limits=limits, price=price
+        ) as pipeline,
+    ):
+        result = pipeline.run(["Ann", f"{words} text", "Bo"])
+
+    assert 2 == result.outcomes["labeled"]
+    assert 2.2 == pytest.approx(result.usage.cost)
+
+
+def test_an_answer_without_a_model_has_the_price_of_the_one_that_was_asked():
+    """
+    Not every gateway says which model answered.
+    """
+    usage = Usage(input_tokens=1000, output_tokens=100, requests=1)
+    labeler = Writer(lambda prompt: Completion(text='{"entities": []}', usage=usage))
+    prices = {"written": 0.5}
+    result = Pipeline(labeler, progress=False, price=lambda model, usage: prices.get(model)).run(["Ann"])
+
+    assert 0.5 == result.usage.cost

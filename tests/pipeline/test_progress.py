@@ -93,6 +93,30 @@ def test_a_terminal_shows_a_bar(known, counted):
     assert known == ("<00:00" in last)
 
 
+def test_the_bar_lives_while_nothing_finishes():
+    """
+    Requests in flight and 429s are seen before the first document is done.
+    """
+    program = """
+import asyncio
+from llmlabel import Completion, LabelSchema, LLMLabeler, Pipeline
+from llmlabel.pipeline import progress
+
+
+class Slow(LLMLabeler):
+    async def complete(self, prompt):
+        await asyncio.sleep(0.3)
+        return Completion(text='{"entities": []}')
+
+
+progress.REFRESH = 0.05
+Pipeline(Slow(LabelSchema(entities=["PER"]), model="m")).run(["Ann", "Bo"])
+"""
+    lines = re.split(r"[\r\n]+", in_terminal(program))
+
+    assert any("0/2" in line and "1 in flight" in line for line in lines)
+
+
 def test_nothing_is_shown_where_nobody_looks():
     """
     With stderr in a pipe a run writes nothing at all.
