@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import log1p
 
 Span = tuple[int, int]
 Option = tuple[int, Sequence[Span]]
 _OVERLAP = 10.0
+_AVOIDED = 100.0
 _BITS = 40  # more than a text has characters
 
 
@@ -51,7 +52,9 @@ def longest_chain(options: Sequence[Option]) -> list[tuple[int, Span]]:
     return [pairs[index] for index in _trace(before, at_tail[-1] if at_tail else -1)]
 
 
-def best_chain(options: Sequence[Option], low: Span, high: int | None) -> list[tuple[int, Span]]:
+def best_chain(
+    options: Sequence[Option], low: Span, high: int | None, spare: Collection[Span] = ()
+) -> list[tuple[int, Span]]:
     """Return the longest choice of places in order, and of those the one with the fewest overlaps, then small steps.
 
     Quadratic in the number of places: for the few that stand between two sure ones. Many short steps and one long are
@@ -61,6 +64,7 @@ def best_chain(options: Sequence[Option], low: Span, high: int | None) -> list[t
         options: Numbers in order, each with its places in order.
         low: The place before.
         high: Where the next sure place begins, if there is one.
+        spare: Places to be avoided if others make as long a choice.
     """
     pairs = [(number, place) for number, places in options for place in places]
     if len(pairs) == 1:
@@ -69,11 +73,12 @@ def best_chain(options: Sequence[Option], low: Span, high: int | None) -> list[t
     costs: list[float] = []
     before: list[int] = []
     for index, (number, place) in enumerate(pairs):
-        length, cost, source = 1, _step(low, place[0]), -1
+        own = _AVOIDED if place in spare else 0.0
+        length, cost, source = 1, own + _step(low, place[0]), -1
         for earlier in range(index):
             other, previous = pairs[earlier]
             if other < number and previous[0] <= place[0] and previous != place and lengths[earlier] + 1 >= length:
-                way = costs[earlier] + _step(previous, place[0])
+                way = costs[earlier] + own + _step(previous, place[0])
                 if lengths[earlier] + 1 > length or way < cost:
                     length, cost, source = lengths[earlier] + 1, way, earlier
         lengths.append(length)

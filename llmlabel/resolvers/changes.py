@@ -13,16 +13,24 @@ from llmlabel.resolvers.characters import DROPPED_MARKS, STROKES, TABLE
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _LINE_END_HYPHEN = re.compile(r"\s*[-\u00ad\u2010\u2011]\s*[\r\n\u2028]\s*")
 _QUOTES = str.maketrans(dict.fromkeys("‘’‚‛′`´ʹʻʼʽˈ‹›＇", "'") | dict.fromkeys("“”„‟″«»＂", '"'))
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹘﹣－⸺⸻", "-"))
+
+
+def _compatible(text: str) -> str:
+    """Return the compatibility form, digits of every script as 0 to 9, the fraction slash as a slash."""
+    plain = unicodedata.normalize("NFKC", text).replace("\u2044", "/")
+    return plain if plain.isascii() else _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit.group())), plain)
+
 
 # Applied in this order, each on top of those before it.
 _STEPS: dict[str, Callable[[str], str]] = {
     "html": html.unescape,
     "hyphenation": lambda text: _LINE_END_HYPHEN.sub("", text),
     "zero_width": lambda text: _INVISIBLE.sub("", text),
-    "unicode": lambda text: unicodedata.normalize("NFKC", text),
+    "unicode": lambda text: _compatible(text),
     "quotes": lambda text: text.translate(_QUOTES),
     "dashes": lambda text: text.translate(_DASHES),
     "case": str.casefold,
@@ -102,7 +110,7 @@ def similarity_after(changes: Collection[str]) -> float:
 
 def without_invisible(text: str) -> str:
     """Return the text in its compatibility form, without characters that show nothing, references decoded."""
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", html.unescape(text)))
+    return _compatible(_INVISIBLE.sub("", html.unescape(text)))
 
 
 def plain_sign(sign: str) -> str:

@@ -35,7 +35,8 @@ _HANGUL = range(0xAC00, 0xD7A4)
 REFERENCES = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 SEQUENCES = re.compile(
     f"{REFERENCES.pattern}"
-    "|[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]+"
+    "|[\u1100-\u115f\ua960-\ua97f]+[\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7ff]*"
+    "|[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]"
     "|[\u3040-\u30ff\uff66-\uff9d][\u3099\u309a\uff9e\uff9f]"
 )
 # Without one of these, references are the only such sequences in a text.
@@ -48,6 +49,8 @@ def _fold_character(character: str) -> str:
     category = unicodedata.category(character)
     if character in _INVISIBLE or category == "Cf" or DROPPED_MARKS.match(character):
         return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
     if character in _SEPARATORS:
         return " "
     if ord(character) in _HANGUL:
@@ -99,15 +102,50 @@ def writes_without_spaces(character: str) -> bool:
 
 
 def is_border(text: str, position: int) -> bool:
-    """Return whether a word may begin or end at ``position``; never inside a character with its marks."""
+    """Return whether a word may begin or end at ``position``.
+
+    Never inside a character with its marks or an emoji of several parts; soft hyphens and joiners do not part a word
+    (Unicode Standard Annex #29, rules WB3c and WB4).
+    """
     if position <= 0 or position >= len(text):
         return True
     before, after = text[position - 1], text[position]
+    if before < "\u00ad" and after < "\u00ad":
+        return not (before.isalnum() and after.isalnum())
     if is_mark(after):
         return not is_word(before)
+    if _JOINERS.match(before) or _JOINERS.match(after):
+        return _is_border_beside_joiner(text, position)
     if not (is_word(before) and is_word(after)):
-        return True
+        return not (_MODIFIER.match(after) or (_FLAG.match(after) and _splits_flag(text, position)))
     return writes_without_spaces(before) or writes_without_spaces(after)
+
+
+# Soft hyphen, joiners, and characters that say how the letter before them is shown.
+_JOINERS = re.compile("[\u00ad\u034f\u200c\u200d\u2060]")
+_MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff]")
+_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
+
+
+def _is_border_beside_joiner(text: str, position: int) -> bool:
+    first, last = position, position
+    while first > 0 and _JOINERS.match(text[first - 1]):
+        first -= 1
+    while last < len(text) and _JOINERS.match(text[last]):
+        last += 1
+    if first == 0 or last == len(text):
+        return True
+    if "\u200d" in text[first:last] and not text[first - 1].isspace() and not text[last].isspace():
+        return False
+    return is_border(text[first - 1] + text[last], 1)
+
+
+def _splits_flag(text: str, position: int) -> bool:
+    """Return whether a position lies between the two letters of a flag: an odd number of them stands before it."""
+    first = position
+    while first > 0 and _FLAG.match(text[first - 1]):
+        first -= 1
+    return (position - first) % 2 == 1
 
 
 def is_blank(text: str) -> bool:

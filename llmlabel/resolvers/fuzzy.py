@@ -5,66 +5,22 @@ An edit is an insertion, a deletion, a replacement, or a swap of neighbours (opt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
 from llmlabel.resolvers.chains import Span
+from llmlabel.resolvers.lexicon import FUNCTION_WORDS, MEANT
 from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary
 
 _LEAST_LETTERS = 5
 _LONG = 8  # letters in which two edits are still a misspelling
+_LEAST_CHANGED = 6  # letters of a word that is known again although its first letter is another
 _MOST_WORDS = 40
 _MOST_ANCHORS = 3
-# Short words that carry no meaning of their own, in which a wrong letter cannot name something else.
-_FUNCTION_WORDS = frozenset(
-    {
-        "the",
-        "and",
-        "of",
-        "a",
-        "an",
-        "in",
-        "on",
-        "at",
-        "to",
-        "by",
-        "der",
-        "die",
-        "das",
-        "den",
-        "dem",
-        "des",
-        "und",
-        "von",
-        "im",
-        "am",
-        "zu",
-        "le",
-        "la",
-        "les",
-        "de",
-        "du",
-        "et",
-        "el",
-        "los",
-        "las",
-        "y",
-        "il",
-        "lo",
-        "di",
-        "da",
-        "do",
-        "o",
-        "os",
-        "e",
-        "het",
-        "een",
-        "van",
-        "en",
-    }
-)
+_ROMAN = re.compile("m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})")
 
 
 @dataclass(slots=True)
@@ -241,7 +197,8 @@ class _Comparison:
 
     def _only_typos(self, window: list[str]) -> bool:
         if len(self.words) != len(window):
-            return len(self.letters) >= _LONG and window[-1] not in self.words[:1]
+            fixed = list(filter(_is_fixed, window)) == list(filter(_is_fixed, self.words))
+            return len(self.letters) >= _LONG and window[-1] not in self.words[:1] and fixed
         return all(said == found or self._is_typo(said, found) for said, found in zip(self.words, window, strict=True))
 
     def _is_typo(self, said: str, found: str) -> bool:
@@ -250,13 +207,26 @@ class _Comparison:
         A word that stands elsewhere in the text is meant as it is. In a short word a replaced letter makes another
         word (``man``, ``men``), unless the letters are only swapped, one is missing or doubled, or it means nothing.
         """
-        if self.vocabulary.knows(said):
+        if said in MEANT or self.vocabulary.knows(said) or (_ROMAN.fullmatch(said) and _ROMAN.fullmatch(found)):
             return False
         edits = OSA.distance(said, found)
         if len(found) <= 3:
             same_letters = len(said) != len(found) or sorted(said) == sorted(found)
-            return edits == 1 and (same_letters or found in _FUNCTION_WORDS)
-        return edits == 1 or (len(found) > 4 and 2 * edits < len(found))
+            return edits == 1 and (same_letters or found in FUNCTION_WORDS)
+        return edits == 1 or (len(found) > 4 and 2 * edits < len(found) and _same_beginning(said, found))
+
+
+def _same_beginning(said: str, found: str) -> bool:
+    """Return whether two edits leave the beginning of a word that makes it another: ``South``, ``increase``."""
+    if said[0] == found[0] or said[:2] == found[1::-1]:
+        return True
+    size = min(len(said), len(found))
+    return size >= _LEAST_CHANGED and said[2 - size :] != found[2 - size :]
+
+
+def _is_fixed(word: str) -> bool:
+    """Return whether a word may be neither misspelled nor left out: a Roman numeral, a title, a pronoun."""
+    return word in MEANT or _ROMAN.fullmatch(word) is not None
 
 
 def _width(words: list[str]) -> int:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from llmlabel.resolvers.chains import Span
+from llmlabel.resolvers.lexicon import NEGATIONS
 from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary
 
 _ELLIPSIS = re.compile(r"\s*(?:[\[(]\s*)?(?:\.\s?){3,}(?:\s*[\])])?\s*|\s*(?:[\[(]\s*)?…(?:\s*[\])])?\s*")
@@ -17,28 +18,6 @@ _WIDEST = 400
 _MOST_WORDS = 60
 _LONGEST_WORD = 40
 _LEAST_LETTERS = 5
-# A word that turns the meaning around may not be left out.
-_NEGATIONS = frozenset(
-    {
-        "not",
-        "no",
-        "never",
-        "none",
-        "without",
-        "nicht",
-        "kein",
-        "keine",
-        "nie",
-        "ohne",
-        "pas",
-        "non",
-        "sans",
-        "sin",
-        "niet",
-        "geen",
-        "senza",
-    }
-)
 
 
 def parts_of(text: str) -> list[str]:
@@ -108,4 +87,4 @@ def _skips_one(window: list[str], words: list[str]) -> bool:
 
 
 def _may_be_left_out(word: str) -> bool:
-    return word not in _NEGATIONS and not any(map(str.isdigit, word))
+    return word not in NEGATIONS and not any(map(str.isdigit, word))

@@ -15,6 +15,7 @@ from llmlabel.resolvers.numbers import same_numbers
 from llmlabel.resolvers.places import Places, Surface, ends_whole, ranked
 from llmlabel.resolvers.vocabulary import Vocabulary
 
+_SLACK = 40
 _APOSTROPHES = "'’ʼ`´′"
 
 
@@ -165,6 +166,18 @@ class TextIndex:
         found = self.text[span[0] : span[1]]
         core = surface.text[len(surface.lead) : len(surface.text) - len(surface.trail)]
         return _is_possessive(found) == _is_possessive(core)
+
+    def near(self, surface: Surface, low: int, high: int) -> dict[Span, float]:
+        """Return the ranks of all places of a surface that begin between two positions, each at a border of words."""
+        end = high + len(surface.text) + _SLACK
+        while not is_border(self.text, end):
+            end += 1
+        part = TextIndex(self.text[low:end])
+        ranks: dict[Span, float] = {}
+        for found in (part.by_letters([surface]), part.by_words([surface])):
+            for places in found.values():
+                ranks |= places.ranks
+        return {(start + low, stop + low): rank for (start, stop), rank in ranks.items() if start + low <= high}
 
     def verbatim(self, surfaces: Sequence[Surface]) -> dict[str, list[Span]]:
         """Return where surfaces stand character for character: symbols too, and parts of a character reference."""

@@ -8,7 +8,7 @@ take the next unused place.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmlabel.resolvers.chains import Option, Span, ascending, best_chain, longest_chain
@@ -17,6 +17,8 @@ _IN_ORDER = 0.6
 _MOST_PAIRS = 64
 _RARE = 8
 _DEEPEST = 6
+_NEAR, _LEAST_READ = 5_000, 500
+Spare = Callable[[int, int, int], Sequence[Span]]
 _BEGINNING: Span = (0, 0)
 
 
@@ -50,16 +52,23 @@ def starts_of(places: Sequence[Span]) -> list[int]:
     return [start for start, _ in places]
 
 
-def arrange(wishes: Sequence[Wish]) -> list[Span | None]:
+def arrange(wishes: Sequence[Wish], spare: Spare | None = None) -> list[Span | None]:
     """Return the place of each mention; None if it has none, or if other mentions have taken them all.
 
     Two mentions share a place only if there are not enough, and only under different labels.
+
+    Args:
+        wishes: What each mention wants.
+        spare: Returns places of a mention, in a stretch of the text, that are less like it than those it wants: it
+            takes one where the order of the answer leaves it no other.
     """
     arranger = _Arranger(wishes)
     arranger.follow_hints()
     numbers = [number for number, wish in enumerate(wishes) if wish.places]
     for group in _reading_orders(wishes, numbers):
         arranger.follow_order(group)
+        if spare:
+            arranger.make_room(group, spare)
     arranger.take_the_rest(numbers)
     return arranger.chosen
 
@@ -183,6 +192,48 @@ class _Arranger:
         if index > first:
             self.next_free[places, first] = index
         return wish.places[index] if index < len(wish.places) else None
+
+    def make_room(self, group: list[int], spare: Spare) -> None:
+        """Give mentions to which their order has left no place a spare one between their neighbours."""
+        left_to_read = _NEAR + max((starts[-1] for n in group if (starts := self.wishes[n].starts)), default=0)
+        done = 0
+        for at, number in enumerate(group):
+            if at < done or self.chosen[number] is not None or len(self.wishes[number].places) < 2:
+                continue
+            first, done = self._alike(group, at)
+            low = self.chosen[group[first - 1]] if first else None
+            high = self.chosen[group[done]] if done < len(group) else None
+            if low and high and done - first <= _RARE and low[0] < high[0] <= low[0] + _NEAR:
+                left_to_read -= high[0] - low[0] + _LEAST_READ
+                if left_to_read < 0:
+                    break
+                self._choose_again(group[first:done], low, high[0], spare(number, low[0], high[0]))
+
+    def _alike(self, group: list[int], at: int) -> tuple[int, int]:
+        """Return the run of mentions around one that want the same places, and so are decided together."""
+        places, first, last = self.wishes[group[at]].places, at, at + 1
+        while first > max(0, at - _RARE) and self.wishes[group[first - 1]].places is places:
+            first -= 1
+        while last < min(len(group), at + _RARE) and self.wishes[group[last]].places is places:
+            last += 1
+        return first, last
+
+    def _choose_again(self, run: list[int], low: Span, high: int, spare: Sequence[Span]) -> None:
+        wish = self.wishes[run[0]]
+        if not spare or any(self.wishes[number].hint is not None for number in run):
+            return
+        had = {n: place for n in run if (place := self.chosen[n])}
+        within = wish.places[bisect_left(wish.starts, low[0]) : bisect_right(wish.starts, high)]
+        free = sorted(place for place in {*within, *spare} if place not in self.labels or place in had.values())
+        if len(free) * len(run) > _MOST_PAIRS:
+            return
+        chain = best_chain([(number, free) for number in run], low, high, spare)
+        if len(chain) > len(had):
+            for number, place in had.items():
+                del self.labels[place]
+                self.chosen[number] = None
+            for number, place in chain:
+                self._take(number, place)
 
     def take_the_rest(self, numbers: list[int]) -> None:
         """Give the mentions off the chain the next unused place, then one that only other labels share."""

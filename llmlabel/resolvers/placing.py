@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.changes import changes_between, similarity_after
@@ -32,7 +33,7 @@ def place(index: TextIndex, mentions: Sequence[Mention], min_similarity: float, 
         _wish(index.text, mention, choices[mention.text]) if mention.text in choices else Wish(mention.label, (), ())
         for mention in mentions
     ]
-    spans = arrange(wishes)
+    spans = arrange(wishes, partial(_spare, index, mentions, choices))
     further = _further(mentions, choices, spans) if repeats else {}
     return [
         choices[mention.text].placement(mention, len(wish.places), span, further.get(number, ()))
@@ -52,6 +53,16 @@ def _choices(
         said: _Choice(text, places, wanted[said], demand[places.surface.key], min_similarity)
         for said, places in found.items()
     }
+
+
+def _spare(
+    index: TextIndex, mentions: Sequence[Mention], choices: Mapping[str, _Choice], number: int, low: int, high: int
+) -> Sequence[Span]:
+    """Return the places of a mention that begin between two positions and are less like it than those it wants."""
+    mention = mentions[number]
+    if mention.before or mention.after:
+        return ()
+    return choices[mention.text].spare(index, low, high)
 
 
 def _wish(text: str, mention: Mention, choice: _Choice) -> Wish:
@@ -80,10 +91,10 @@ def _further(
 class _Choice:
     """The places of one surface that are similar enough, and how they are described."""
 
-    __slots__ = ("_limit", "_places", "_text", "_verbatim", "spans", "starts", "weak")
+    __slots__ = ("_limit", "_text", "_verbatim", "places", "spans", "starts", "weak")
 
     def __init__(self, text: str, places: Places, wanted: int, demand: int, min_similarity: float) -> None:
-        self._text, self._places, self._limit = text, places, min_similarity
+        self._text, self.places, self._limit = text, places, min_similarity
         self.weak = False
         self.spans: Sequence[Span] = places.verbatim(wanted)
         self._verbatim = bool(self.spans)
@@ -93,29 +104,38 @@ class _Choice:
             self.starts = starts_of(self.spans)
             self.weak = bool(self.spans) and bool(places.changes)
 
+    def spare(self, index: TextIndex, low: int, high: int) -> list[Span]:
+        """Return the places beginning between two positions that are similar enough too, though others are more so."""
+        if self.places.changes:
+            return []
+        found = index.near(self.places.surface, low, high)
+        self.places.add({span: rank for span, rank in found.items() if span not in self.places.ranks})
+        self._verbatim = False
+        return self._similar([span for span in sorted(found) if span not in self.spans])
+
     def _changes(self, span: Span) -> tuple[str, ...]:
-        done = self._places.changes
-        if self._places.ranks[span] == 0:
+        done = self.places.changes
+        if self.places.ranks[span] == 0:
             return done
-        between = changes_between(self._places.surface.text, self._text[span[0] : span[1]]) or ()
+        between = changes_between(self.places.surface.text, self._text[span[0] : span[1]]) or ()
         return (*done, *(name for name in between if name not in done))
 
     def _similarity(self, changes: Sequence[str]) -> float:
-        letters = max(1, len(self._places.surface.key.replace(" ", "")))
-        return max(0.0, similarity_after(changes) - self._places.edits / letters)
+        letters = max(1, len(self.places.surface.key.replace(" ", "")))
+        return max(0.0, similarity_after(changes) - self.places.edits / letters)
 
     def _similar(self, spans: list[Span]) -> list[Span]:
         """Return the places that are similar enough."""
-        if not self._places.changes and not any(self._places.ranks.values()):
+        if not self.places.changes and not any(self.places.ranks.values()):
             return spans
-        sure = self._similarity(self._places.changes)
-        if sure - max(rank if rank < 1 else rank - 1 for rank in self._places.ranks.values()) >= self._limit:
+        sure = self._similarity(self.places.changes)
+        if sure - max(rank if rank < 1 else rank - 1 for rank in self.places.ranks.values()) >= self._limit:
             return spans
         return [span for span in spans if self._is_similar(span, sure)]
 
     def _is_similar(self, span: Span, sure: float) -> bool:
-        rank = self._places.ranks[span]
-        if rank == 0 and not self._places.changes:
+        rank = self.places.ranks[span]
+        if rank == 0 and not self.places.changes:
             return True
         # The rank holds the weight of what differs; exact sums are only needed near the limit.
         return (
@@ -125,7 +145,7 @@ class _Choice:
 
     def placement(self, mention: Mention, candidates: int, span: Span | None, further: tuple[Span, ...]) -> Placement:
         """Return the placement of a mention of this surface at ``span``, or the reason why it has none."""
-        places = self._places
+        places = self.places
         if span is None:
             status: Status = "ambiguous" if places.ambiguous else "duplicate" if candidates else "not_found"
             return refused(mention, status, places.count if places.ambiguous else candidates)

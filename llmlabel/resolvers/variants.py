@@ -6,58 +6,16 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-_NUMBER = re.compile(r"^\s*(?:\(?\d{1,3}[.):\]]|\[\d{1,3}\]|#\d{1,3}:?|[a-z]\)|\([a-z]\)|\(?[ivx]{1,5}[.)])\s+")
+from llmlabel.resolvers.lexicon import ARTICLES
+
+_NUMBER = re.compile(
+    r"^\s*(?:[-*•]?\s*\[[ xX✓]?\]|\(?\d{1,3}[.):\]]|\[\d{1,3}\]|#\d{1,3}:?|[a-z]\)|\([a-z]\)|\(?[ivx]{1,5}[.)])\s+"
+)
 _TAG = re.compile(r"</?[A-Za-z][\w-]*(?:\s[^<>]{0,200})?/?>")
 _LINK = re.compile(r"^\s*\[([^\[\]]+)\]\([^()\s]*\)\s*$")
-# Definite and indefinite articles: English, German, Dutch, French, Spanish, Italian, Portuguese, Scandinavian.
-_ARTICLES = frozenset(
-    {
-        "the",
-        "a",
-        "an",
-        "der",
-        "die",
-        "das",
-        "den",
-        "dem",
-        "des",
-        "ein",
-        "eine",
-        "einen",
-        "einem",
-        "einer",
-        "eines",
-        "de",
-        "het",
-        "een",
-        "le",
-        "la",
-        "les",
-        "un",
-        "une",
-        "el",
-        "los",
-        "las",
-        "una",
-        "unos",
-        "unas",
-        "il",
-        "lo",
-        "gli",
-        "i",
-        "uno",
-        "o",
-        "os",
-        "as",
-        "um",
-        "uma",
-        "en",
-        "ett",
-        "et",
-    }
-)
 _ELIDED = re.compile(r"^\s*(?:l|d|un|dell|all|nell|sull)['’]\s?(?=\w)", re.IGNORECASE)
-_POSSESSIVE = re.compile(r"\s?['’ʼ`´]\s?s?$|(?<=s)['’]$", re.IGNORECASE)
+# English and German 's, and the endings that Turkish puts behind a name: Ankara'nın, Ankara'da.
+_POSSESSIVE = re.compile(r"\s?['’ʼ`´]\s?s?$|(?<=s)['’]$|['’](?:n?[ıiuü]n|[dt][ae]n?|y?[aeıiuü])$", re.IGNORECASE)
 _TRAILING = re.compile(r"[\s.,;:!?\"”»)\]*_`]+$")
 _FIRST_WORD = re.compile(r"^\W*(\w+)\W+(?=\w)")
 
@@ -108,7 +66,7 @@ def _unwrapped(text: str, label: str) -> str:
 
 def _without_article(text: str, changes: tuple[str, ...]) -> Iterator[Variant]:
     first = _FIRST_WORD.match(text)
-    if first and first.group(1).casefold() in _ARTICLES:
+    if first and first.group(1).casefold() in ARTICLES:
         yield text[first.end() :], (*changes, "article")
     elided = _ELIDED.match(text)
     if elided:
