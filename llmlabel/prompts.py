@@ -156,12 +156,17 @@ class PromptTemplate(Value):
         return (Message(role="system", content=system), *turns), request.answer_schema
 
     def _probe(self, documents: int) -> object:
-        try:
-            schema, example, texts = _probe_parts()
-            prompt = self.prompt(schema, texts[:documents], examples=(example,), before="a", after="b")
-        except ConfigurationError as error:  # a format may refuse some tasks, or packing
-            return str(error)
-        return prompt.model_dump(mode="json")
+        schema, example, texts = _probe_parts()
+        refused: list[object] = []
+        for examples in ((example,), ()):  # a format may refuse examples, some tasks, or packing
+            try:
+                prompt = self.prompt(schema, texts[:documents], examples=examples, before="a", after="b")
+            except ConfigurationError as error:
+                refused.append(str(error))
+            else:
+                content = prompt.model_dump(mode="json")
+                return [*refused, content] if refused else content
+        return refused
 
     def _system(self, schema: LabelSchema, request: Request) -> str:
         own = [*(rules(schema) if self.builtin_rules else ()), *self.constraints]

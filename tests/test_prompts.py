@@ -320,6 +320,33 @@ def test_format_of_a_third_party_works_through_the_template():
         template.prompt(PEOPLE, [ANN, ANN])
 
 
+class BareFormat(AnswerFormat):
+    """The least that a format has: how to ask, how to parse."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def ask(self, schema: LabelSchema, *, packed: bool = False, reasons: bool = False) -> Request:
+        return Request(instructions=f"Write {self.words}.")
+
+    def parse(
+        self, completion: Completion, documents: Sequence[Document], schema: LabelSchema
+    ) -> dict[str, ParsedAnswer]:
+        return {document.id: ParsedAnswer() for document in documents}
+
+
+def test_format_that_only_asks_and_parses_is_enough():
+    """
+    What it asks is in the fingerprint; examples, which it cannot show, are refused before any request.
+    """
+    template, other = (PromptTemplate(answer_format=BareFormat(words)) for words in ("this", "that"))
+
+    assert "Write this." in template.prompt(PEOPLE, [ANN]).messages[0].content
+    assert template.fingerprint != other.fingerprint
+    with pytest.raises(ConfigurationError, match="BareFormat cannot show examples"):
+        template.prompt(PEOPLE, [ANN], examples=[SHOWN])
+
+
 def test_format_of_a_third_party_has_no_json():
     """
     Only named formats can be written; the error says why.

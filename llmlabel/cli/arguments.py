@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from llmlabel.cli import names
 from llmlabel.errors import ConfigurationError
-from llmlabel.types import Value, explain
+from llmlabel.types import Limits, Value, explain
 
 _Settings = TypeVar("_Settings", bound=Value)
 
@@ -131,3 +131,21 @@ def settings(kind: type[_Settings], **values: object) -> _Settings:
         return kind(**values)
     except ValidationError as error:
         raise ConfigurationError(explain(error)) from None
+
+
+def limits(
+    concurrency: int | None,
+    requests_per_minute: float | None,
+    tokens_per_minute: float | None,
+    max_cost: float | None = None,
+    max_total_tokens: int | None = None,
+) -> Limits:
+    """Return the limits of a run made of option values; no concurrency means an automatic one."""
+    return settings(
+        Limits,
+        max_concurrency=concurrency or "auto",
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        max_cost=max_cost,
+        max_total_tokens=max_total_tokens,
+    )

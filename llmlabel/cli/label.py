@@ -14,7 +14,7 @@ from llmlabel.exporters.base import Exporter
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
-from llmlabel.types import Asking, Limits
+from llmlabel.types import Asking
 
 JOURNAL = "journal.sqlite"
 
@@ -70,14 +70,7 @@ def label(
         passes=passes,
         near_labels=near_labels,
     )
-    limits = arg.settings(
-        Limits,
-        max_concurrency=max_concurrency or "auto",
-        requests_per_minute=requests_per_minute,
-        tokens_per_minute=tokens_per_minute,
-        max_cost=max_cost,
-        max_total_tokens=max_total_tokens,
-    )
+    limits = arg.limits(max_concurrency, requests_per_minute, tokens_per_minute, max_cost, max_total_tokens)
     chosen = documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
     with Pipeline(made, exporters=targets, asking=asking, limits=limits, journal=journal or out / JOURNAL) as pipeline:

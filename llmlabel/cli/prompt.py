@@ -99,12 +99,7 @@ def estimate(
         context_tokens=context_tokens,
         passes=passes,
     )
-    limits = arg.settings(
-        Limits,
-        max_concurrency=max_concurrency or "auto",
-        requests_per_minute=requests_per_minute,
-        tokens_per_minute=tokens_per_minute,
-    )
+    limits = arg.limits(max_concurrency, requests_per_minute, tokens_per_minute)
     pipeline = _pipeline(schema, model, format, asking, limits, base_url or (OPENAI_URL if model else ""))
     plan = pipeline.estimate(
         documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)

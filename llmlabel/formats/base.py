@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llmlabel.errors import ConfigurationError
 from llmlabel.schema import LabelSchema
 from llmlabel.types import Completion, Document, LabeledDocument, ParsedAnswer, Value
 
@@ -22,9 +23,12 @@ class Request(Value):
 
 
 class AnswerFormat(ABC):
-    """One pair *how to ask / how to parse*. Formats hold no state about documents and may be shared."""
+    """One pair *how to ask / how to parse*. Formats hold no state about documents and may be shared.
 
-    name: str
+    ``name`` is how a built-in format is asked for; others need none.
+    """
+
+    name: str = ""
 
     @abstractmethod
     def ask(self, schema: LabelSchema, *, packed: bool = False, reasons: bool = False) -> Request:
@@ -37,9 +41,13 @@ class AnswerFormat(ABC):
         """
         return ""
 
-    @abstractmethod
     def show(self, labeled: Sequence[LabeledDocument], schema: LabelSchema, *, packed: bool = False) -> str:
-        """Return the perfect answer for labelled documents, as a demonstration."""
+        """Return the perfect answer for labelled documents, as a demonstration; needed only where examples are given.
+
+        Raises:
+            ConfigurationError: The format cannot show these.
+        """
+        raise ConfigurationError(f"{type(self).__name__} cannot show examples: it has no method show(); give none")
 
     @abstractmethod
     def parse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from llmlabel.chunking import estimate_tokens
 from llmlabel.engine import PACKED, Answer, Engine, OverBudget, RunStopped
 from llmlabel.errors import CompletionError, LabelerError
 from llmlabel.pipeline.near import mapped
@@ -171,6 +172,9 @@ def _ended(reading: Reading, completion: Completion) -> Reading:
 
 
 def _wider(prompt: Prompt, completion: Completion) -> Prompt:
-    """Return the prompt with twice the output limit that cut its answer."""
-    limit = prompt.max_output_tokens or completion.usage.output_tokens
+    """Return the prompt with twice the output limit that cut its answer; one that just stopped is told so."""
+    asked = (estimate_tokens(message.content) for message in prompt.messages[1:])  # a copy of the document must fit
+    limit = prompt.max_output_tokens or max([completion.usage.output_tokens, *asked])
+    if completion.finish != "length":
+        prompt = prompt.reply(completion, "the answer stops before its end, or leaves out parts of the document")
     return prompt.model_copy(update={"max_output_tokens": 2 * max(limit, 256)})

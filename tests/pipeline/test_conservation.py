@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmlabel import (
     Asking,
     Classification,
+    Completion,
     Document,
     Label,
     LabelSchema,
@@ -23,6 +25,7 @@ from llmlabel import (
     Prompt,
     PromptTemplate,
     RelationLabel,
+    ServiceError,
 )
 from llmlabel.testing import ScriptedLabeler
 
@@ -192,3 +195,49 @@ def test_every_mark_of_inline_answers_is_accounted_for(marks, asking):
 
     labeler = ScriptedLabeler(schema, answer, prompt=PromptTemplate(answer_format="inline"))
     checked(labeler, asking, count)
+
+
+PIECES = [
+    *("{", "}", "[", "]", ",", ":", "'", '"', "null", "[[", "]]", "|PER", "```json\n", "<think>", "</think>", "\ud800"),
+    *(
+        '{"entities": ',
+        '{"PER": ',
+        '"Ann"',
+        '{"text": "Ann", "label": "PER"}',
+        '{"text": "Acme", "label": "LOC"}',
+        '"id"',
+    ),
+    *('"documents": ', '"relations": ', '{"head": 1, "tail": "Ann", "label": "KNOWS"}', '"classes": ', '"topic": "a"'),
+    *("Ann works for Acme.", "9" * 5_000, TEXT, "[[Ann|PER]] and Ann met [[Bob|ORG]] at", "NaN", "\\u0000"),
+]
+written = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
+finishes = st.sampled_from(["stop", "stop", "stop", "length", "refusal", "content_filter"])
+completions = st.builds(Completion, text=written | st.text(max_size=80), finish=finishes)
+
+
+@pytest.mark.parametrize("name", ["json", "by_label", "inline"])
+@given(
+    st.lists(completions | st.just(ServiceError("503", status_code=400)), min_size=1, max_size=6),
+    askings,
+    st.integers(1, 3),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_answered_each_document_comes_out_once_and_lawful(name, answers, asking, size):
+    """
+    Fragments, refusals, errors, cut answers, in every way of asking: one prediction each, within text and schema.
+    """
+    given_answers = cycle(answers)
+    labeler = ScriptedLabeler(SCHEMA, lambda _: next(given_answers), prompt=PromptTemplate(answer_format=name))
+    asking = asking.model_copy(update={"documents_per_request": size, "max_reasks": 1})
+    with Pipeline(labeler, asking=asking, progress=False) as pipeline:
+        result = pipeline.run([TEXT, "Ann met Bob.", "Acme [1] and {Acme} Corp."])
+
+    assert 3 == len(result.predictions)
+    for one in result.predictions:
+        assert sum(1 + len(p.repeats) for p in one.placements if p.placed) == len(one.entities)
+        assert all(one.document.text[e.start : e.end] == e.text for e in one.entities)
+        assert {e.label for e in one.entities} <= {"PER", "ORG"}
+        assert {r.label for r in one.relations} <= {"WORKS_FOR", "KNOWS"}
+        assert one.classes.keys() <= {"topic", "tags"}
+        assert one.texts.keys() <= {"note"}
+        assert "labeled" != one.outcome or one.error is None

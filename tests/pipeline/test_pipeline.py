@@ -21,6 +21,7 @@ from llmlabel import (
     Limits,
     LLMLabeler,
     OffsetResolver,
+    PromptTemplate,
     RunFailed,
     ServiceError,
     SourceError,
@@ -129,6 +130,22 @@ def test_a_truncated_answer_is_asked_once_more_with_twice_the_room():
     prediction = Pipeline(labeler, progress=False).label(TEXT)
 
     assert ("labeled", 2) == (prediction.outcome, prediction.usage.requests)
+
+
+def test_an_answer_that_stops_by_itself_is_told_so_and_has_room_for_all():
+    """
+    A copy that leaves out the end is asked for again in the same conversation, with room for the whole document.
+    """
+    text = "Ann came. " * 400
+    turns = iter(["[[Ann|PER]] came. ..."])
+    labeler = Writer(lambda prompt: next(turns, text), prompt=PromptTemplate(answer_format="inline"))
+    with Pipeline(labeler, progress=False) as pipeline:
+        prediction = pipeline.label(text)
+    first, second = labeler.prompts
+
+    assert "labeled" == prediction.outcome
+    assert (None, True) == (first.max_output_tokens, (second.max_output_tokens or 0) > 1_000)
+    assert "leaves out" in second.messages[-1].content
 
 
 def test_one_documents_failure_touches_no_other():
