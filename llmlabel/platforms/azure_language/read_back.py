@@ -113,7 +113,7 @@ def read_back(
     Raises:
         SourceError: It is not a labels file, a text is missing, or a label does not fit its text.
     """
-    content = _loaded(source)
+    content = source if isinstance(source, Mapping) else load_labels_file(source)
     _, found = read_labels_file(content, lambda name: texts.read(name).decode(), classification)
     current = documents_of(content)
     items: list[LabelChange] = []
@@ -131,9 +131,12 @@ def read_back(
     return ReadBack(project=imported.project, items=tuple(items), documents=tuple(documents))
 
 
-def _loaded(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(source, Mapping):
-        return source
+def load_labels_file(source: str | Path) -> Mapping[str, Any]:
+    """Return the content of a labels file, such as the portal downloads.
+
+    Raises:
+        SourceError: It is none.
+    """
     try:
         content = json.loads(Path(source).read_text(encoding="utf-8-sig"))
         documents_of(content)
