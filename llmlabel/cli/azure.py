@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,14 +14,16 @@ from llmlabel.cli import azure_access as access
 from llmlabel.cli import azure_options as opt
 from llmlabel.cli import documents, keys, terminal
 from llmlabel.cli.azure_auto_label import auto_label, show
+from llmlabel.errors import ConfigurationError
 from llmlabel.exporters.azure_language import AzureLanguageExporter
 from llmlabel.exporters.azure_restore import restore as restore_backup
 from llmlabel.exporters.jsonl import JsonlExporter
 from llmlabel.labelers.doctor import doctor as ask
+from llmlabel.platforms.azure_language.access import checked_endpoint
 from llmlabel.platforms.azure_language.doctor import examine
 from llmlabel.platforms.azure_language.imported import load_imported, manifest_path, write_whole
 from llmlabel.platforms.azure_language.labels_file import CLASSIFICATION_NAME
-from llmlabel.platforms.azure_language.read_back import read_back
+from llmlabel.platforms.azure_language.read_back import load_labels_file, read_back
 from llmlabel.schema import LabelSchema
 from llmlabel.workflows.auto_label import project_schema, upload_folder
 
@@ -91,7 +94,13 @@ def import_labels(
 def export_labels(
     endpoint: opt.Endpoint,
     project: opt.Project,
-    file: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where to write the project, a labels file.")],
+    file: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Where to write the project, a labels file.")
+    ] = None,
+    downloaded: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A labels file downloaded in the portal, instead of the service."),
+    ] = None,
     container: opt.OptionalContainer = "",
     storage_account: opt.Account = "",
     texts: opt.Texts = None,
@@ -109,16 +118,18 @@ def export_labels(
 
     With its texts, also show what people changed in our labels.
     """
-    with access.client(endpoint, entra=entra) as client:
-        content = client.export_project(project)
+    if file is None and not container and texts is None:
+        raise ConfigurationError("give --to FILE to save the project, or --container (or --texts) to compare it")
+    content = load_labels_file(downloaded) if downloaded is not None else _exported(endpoint, project, entra)
+    if file is not None:
         write_whole(file, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
         terminal.line(f"{project}: written → {file}", error=as_json)
-        if not container and texts is None:
-            return
-        store = access.storage(container, storage_account, texts, entra=entra)
-        place = out or Path(f"llmlabel-azure-{project}")
-        imported = load_imported(manifest_path(place, project), client.endpoint, project).settled(content)
-        found = read_back(content, store, imported, classification)
+    if not container and texts is None:
+        return
+    store = access.storage(container, storage_account, texts, entra=entra)
+    manifest = manifest_path(out or Path(f"llmlabel-azure-{project}"), project)
+    imported = load_imported(manifest, checked_endpoint(endpoint), project).settled(content)
+    found = read_back(content, store, imported, classification)
     if gold is not None:
         written = JsonlExporter(gold).export(found.gold)
         terminal.line(f"{written.written} document(s) labelled by people → {gold}", error=as_json)
@@ -133,6 +144,11 @@ def export_labels(
     if rows:
         terminal.table(("document", "change", "imported", "now"), rows)
     terminal.line(str(found))
+
+
+def _exported(endpoint: str, project: str, entra: bool) -> Mapping[str, Any]:
+    with access.client(endpoint, entra=entra) as client:
+        return client.export_project(project)
 
 
 @app.command()

@@ -65,7 +65,9 @@ def auto_label(
     dry_run: opt.DryRun = False,
     out: opt.Kept = None,
 ) -> None:
-    """Label the texts of a container, import the labels, and prove that they stand there.
+    """Label the texts of a container and import the labels.
+
+    What was imported is read back: it is proven that the labels stand there.
 
     Run the same command again to go on after an interruption. A dry run labels (and pays), but uploads and imports
     nothing.
@@ -75,11 +77,18 @@ def auto_label(
     with access.client(endpoint, entra=entra, api_version=api_version) as client:
         wanted = _schema(client, project, schema, entities)
         made = _exporter(context.params, client, wanted, storage)
-        options = [*option, "entra=yes"] if entra and labeler == "azure-openai" else option
-        done = _run(context.params, keys.labeler(labeler, wanted, deployment, openai_endpoint, options), made)
+        model, options = _named(labeler, deployment, option, entra=entra)
+        done = _run(context.params, keys.labeler(labeler, wanted, model, openai_endpoint, options), made)
     if done.export is not None:
         show(done.export)
     report.finish(done.result)
+
+
+def _named(labeler: str, deployment: str, options: list[str], *, entra: bool) -> tuple[str, list[str]]:
+    """Return model and options of the labeler; a deployment is no model, which ``--option model=`` may name."""
+    if labeler != "azure-openai":
+        return deployment, options
+    return "", [f"deployment={deployment}", *options, *(["entra=yes"] if entra else [])]
 
 
 def _some(given: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -23,12 +23,11 @@ from llmlabel.platforms.azure_language.compare import (
 )
 from llmlabel.platforms.azure_language.imported import (
     Imported,
-    ImportedDocument,
     load_imported,
     manifest_path,
 )
 from llmlabel.platforms.azure_language.limits import DOCUMENTS_MAX, LABELS_MAX
-from llmlabel.platforms.azure_language.merge import Merged, merge, metadata_problems
+from llmlabel.platforms.azure_language.merge import Merged, as_imported, merge, metadata_problems
 
 Existing = Literal["refuse", "merge", "overwrite"]
 _SHOWN = 10
@@ -45,6 +44,7 @@ class ProjectImport:
         ids: Our id of each location in it.
         directory: Where manifest and backups lie.
         existing: What to do if there is such a project.
+        reviewed: The locations whose labels a person made or reviewed.
     """
 
     client: AzureLanguageClient
@@ -53,6 +53,7 @@ class ProjectImport:
     ids: Mapping[str, str]
     directory: Path
     existing: Existing
+    reviewed: frozenset[str] = frozenset()
     imported: Imported = field(init=False)
     before: dict[str, Any] | None = field(init=False, default=None)
     merged: Merged = field(init=False)
@@ -79,7 +80,7 @@ class ProjectImport:
         known = bool(self.imported.documents or self.imported.pending)
         self.imported = self.imported.settled(self.before)
         if self.existing == "merge":
-            self.merged = merge(self.before, self.content, self.imported, self.ids)
+            self.merged = merge(self.before, self.content, self.imported, self.ids, self.reviewed)
             return [*self.merged.problems, *self._too_much()]
         if known and not differences(self.content, self.before):
             self.merged = self._fresh(changes=False)
@@ -97,13 +98,15 @@ class ProjectImport:
     def _fresh(self, *, changes: bool = True) -> Merged:
         """Return the state of a project that holds nothing but our labels."""
         entries = documents_of(self.content)
+        scope = declared_in(self.content)
         ours = {
-            name: ImportedDocument(id=self.ids[name], labels=tuple(sorted(keys_of(e)))) for name, e in entries.items()
+            name: as_imported(self.ids[name], entry, scope if name in self.reviewed else ())
+            for name, entry in entries.items()
         }
         merged = Merged(content=self.content, ours=ours)
         if changes:
             merged.added = {name: keys_of(entry) for name, entry in entries.items()}
-            merged.new_documents, merged.new_categories = list(entries), declared_in(self.content)
+            merged.new_documents, merged.new_categories = list(entries), scope
         return merged
 
     def _too_much(self) -> list[str]:
@@ -244,7 +247,7 @@ def refused(project: str) -> str:
 
 def labelled_by_people(content: Mapping[str, Any], imported: Imported) -> set[str]:
     """Return the names of the documents of a project that have labels which are not ours."""
-    ours = {name: set(item.labels) for name, item in imported.documents.items()}
+    ours = {name: item.unreviewed for name, item in imported.documents.items()}
     return {name for name, entry in documents_of(content).items() if set(keys_of(entry)) - ours.get(name, set())}
 
 

@@ -6,7 +6,7 @@ API: "Language Text Analysis Authoring"; format as in ``AzureLanguageBundleExpor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from llmlabel.errors import ConfigurationError, ExportError
 from llmlabel.exporters.azure_bundle import FORMAT, LABELS, REVIEW, AzureLanguageBundleExporter
 from llmlabel.exporters.azure_facts import Facts
 from llmlabel.exporters.azure_import import Existing, ProjectImport, preflight
-from llmlabel.exporters.azure_parts import Part, noted, twice
+from llmlabel.exporters.azure_parts import Noted, Part, noted, twice
 from llmlabel.exporters.base import Exporter
 from llmlabel.exporters.jsonl import header
 from llmlabel.exporters.publish import read_manifest
@@ -177,27 +177,25 @@ class AzureLanguageExporter(Exporter):
             batch = chain([] if first is None else [first], islice(rest, self.documents_per_project - 1))
             project = self.project if number == 1 else f"{self.project}-{number}"
             folder = self.directory / ("bundle" if number == 1 else f"bundle-{number}")
-            locations: dict[str, str] = {}
+            notes = Noted()
             exporter = _Bundle(folder, project=project, **self._bundle)
             spool = self.directory / f"{folder.name}-{_PREDICTIONS}"
             unfinished = spool.with_name(f".{spool.name}.partial")
             try:
                 with unfinished.open("wb") as file:
                     file.write(header())
-                    report = exporter.export(noted(batch, locations, file))
+                    report = exporter.export(noted(batch, notes, file))
                 unfinished.replace(spool)
             except ExportError as error:
                 raise ExportError(self.target, error.problems) from None
             finally:
                 unfinished.unlink(missing_ok=True)
-            yield self._part(project, folder, spool, report, locations)
+            yield self._part(project, folder, spool, report, notes)
 
-    def _part(
-        self, project: str, folder: Path, spool: Path, report: ExportReport, locations: Mapping[str, str]
-    ) -> Part:
+    def _part(self, project: str, folder: Path, spool: Path, report: ExportReport, notes: Noted) -> Part:
         manifest = read_manifest(folder, FORMAT)
         files = {item["file"]: item["id"] for item in manifest["documents"] if item["file"]}
-        names = {file: locations.get(identity, file) for file, identity in files.items()}
+        names = {file: notes.locations.get(identity, file) for file, identity in files.items()}
         content = json.loads((folder / LABELS).read_bytes())
         for entry in content["assets"]["documents"]:
             entry["location"] = names[entry["location"]]
@@ -206,7 +204,8 @@ class AzureLanguageExporter(Exporter):
                 label = self.schema.entity(item["category"])
                 item.update({"description": label.description} if label and label.description else {})
         ids = {names[file]: identity for file, identity in files.items()}
-        work = ProjectImport(self.client, project, content, ids, self.directory, self.existing)
+        reviewed = frozenset(name for name, identity in ids.items() if identity in notes.reviewed)
+        work = ProjectImport(self.client, project, content, ids, self.directory, self.existing, reviewed)
         return Part(folder, spool, report, names, work)
 
     # -- service ----------------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from llmlabel.exporters.azure_import import ProjectImport
 from llmlabel.exporters.jsonl import read_jsonl, to_line
+from llmlabel.platforms.azure_language.selection import by_person
 from llmlabel.platforms.azure_language.texts import LOCATION
 from llmlabel.types import ExportReport, HeldBack, LabeledDocument
 
@@ -49,12 +50,22 @@ class Part:
         ]
 
 
-def noted(batch: Iterable[LabeledDocument], locations: dict[str, str], spool: BinaryIO) -> Iterator[LabeledDocument]:
-    """Pass documents on; keep them, and the names of those that came from the container."""
+@dataclass(slots=True)
+class Noted:
+    """What is kept of documents beside their labels, by id: where they came from, and which a person has reviewed."""
+
+    locations: dict[str, str] = field(default_factory=dict)
+    reviewed: set[str] = field(default_factory=set)
+
+
+def noted(batch: Iterable[LabeledDocument], notes: Noted, spool: BinaryIO) -> Iterator[LabeledDocument]:
+    """Pass documents on; keep them, the names of those that came from the container, and who has seen them."""
     for labeled in batch:
+        if by_person(labeled):
+            notes.reviewed.add(labeled.document.id)
         name = labeled.document.metadata.get(LOCATION)
         if isinstance(name, str) and name.endswith(".txt") and "/" not in name and "\\" not in name:
-            locations[labeled.document.id] = name
+            notes.locations[labeled.document.id] = name
         spool.write(to_line(labeled))
         yield labeled
 

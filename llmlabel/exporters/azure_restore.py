@@ -15,7 +15,6 @@ from llmlabel.platforms.azure_language.client import AzureLanguageClient
 from llmlabel.platforms.azure_language.compare import differences, documents_of, keys_of
 from llmlabel.platforms.azure_language.imported import (
     Imported,
-    ImportedDocument,
     load_imported,
     manifest_path,
     write_whole,
@@ -82,9 +81,7 @@ def _imported_then(path: Path, now: Imported, content: Mapping[str, Any]) -> Imp
         return load_imported(path, now.endpoint, now.project)
     there = {name: set(keys_of(entry)) for name, entry in documents_of(content).items()}
     documents = {
-        name: ImportedDocument(
-            id=item.id, labels=tuple(key for key in item.labels if key in there[name]), removed=item.removed
-        )
+        name: item.model_copy(update={"labels": tuple(key for key in item.labels if key in there[name])})
         for name, item in now.documents.items()
         if name in there
     }

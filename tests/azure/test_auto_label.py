@@ -354,6 +354,25 @@ def test_export_command_shows_what_people_changed(
     assert f"{count(service)} unchanged (review unknown), 0 moved, 0 relabelled, 1 deleted, 0 added" in done.out
 
 
+def test_downloaded_file_is_compared_without_the_service(
+    service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path, cli: Any
+):
+    """
+    A labels file from the portal tells what people changed, with no key and no request.
+    """
+    service.steps = ("succeeded",)
+    run(command(service, model, shared, tmp_path)).communicate(timeout=120)
+    content, asked = service.projects["loans"], len(service.asked)
+    documents_of(content)["01.txt"]["entities"][0]["labels"].pop()
+    (tmp_path / "downloaded.json").write_text(json.dumps(content))
+    where = ("azure", "export", "--endpoint", service.url, "--project", "loans", "--out", str(tmp_path / "kept"))
+    done = cli(*where, "--from", str(tmp_path / "downloaded.json"), "--texts", str(tmp_path / "container"))
+    nothing = cli(*where)
+
+    assert (0, asked, True) == (done.code, len(service.asked), "1 deleted, 0 added" in done.out)
+    assert (2, True) == (nothing.code, "give --to FILE" in nothing.err)
+
+
 def test_gold_of_people_is_written_for_evaluation(
     service: AzureService, model: OpenAIServer, shared: Path, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ):

@@ -612,6 +612,64 @@ def test_only_our_own_labels_are_replaced(make: Callable[..., AzureLanguageExpor
     assert "2 label(s) of an earlier import were found unchanged (review unknown)" in report.notes
 
 
+def reviewed(one: Prediction) -> Prediction:
+    """Return the document as a person's review leaves it."""
+    return one.model_copy(update={"provenance": Provenance(kind="human", reviewed=True)})
+
+
+def test_reviewed_labels_are_not_replaced_by_a_model(make: Callable[..., AzureLanguageExporter], service: AzureService):
+    """
+    What a person reviewed before the import is that person's: a later round of the model changes nothing there.
+    """
+    make(existing="merge").export([reviewed(ANN)])
+    guess = labeled("ann", ANN.document.text, ("Ann", "CITY"), ("Bo", "PERSON"))
+    report = make(existing="merge").export([guess, BO])
+
+    assert [("CITY", 14, 4), ("PERSON", 0, 3)] == labels(service)["ann.txt"]
+    assert {("ann", "a person reviewed this document before it was imported")} == {
+        (item.document_id, item.reason) for item in report.held_back
+    }
+    assert not any("review unknown" in note for note in report.notes)
+
+
+def test_reviewed_labels_give_way_to_a_later_review(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, store: FolderTexts
+):
+    """
+    A person who reviews the document once more may change what the first review brought, and new types may be added.
+    """
+    make(existing="merge").export([reviewed(ANN)])
+    make(existing="merge").export([reviewed(labeled("ann", ANN.document.text, ("Ann", "PERSON"), ("Bo", "PERSON")))])
+    assert [("PERSON", 0, 3), ("PERSON", 8, 2)] == labels(service)["ann.txt"]
+    more = LabelSchema(entities=["VERB"])
+    report = make(existing="merge", schema=more).export([labeled("ann", ANN.document.text, ("met", "VERB"))])
+
+    assert ((), 3) == (report.held_back, len(labels(service)["ann.txt"]))
+
+
+def test_reviewed_text_is_not_replaced(make: Callable[..., AzureLanguageExporter], store: FolderTexts):
+    """
+    Labels of a person keep the text they were made on, though we brought them.
+    """
+    make(existing="merge").export([reviewed(ANN)])
+
+    with pytest.raises(ExportError, match=r"'ann.txt': people labelled the text"):
+        make(existing="merge", overwrite_texts=True).export([labeled("ann", "Ann left.", ("Ann", "PERSON"))])
+
+
+def test_reviewed_class_is_not_replaced_by_a_model(make: Callable[..., AzureLanguageExporter], service: AzureService):
+    """
+    The same for a class of the whole text.
+    """
+    document = Document(id="a", text="Fine.")
+    good, bad = (LabeledDocument(document=document, classes={"mood": (ClassLabel(label=x),)}) for x in ("GOOD", "BAD"))
+    seen = good.model_copy(update={"provenance": Provenance(kind="model", reviewed=True)})
+    make(schema=MOOD, existing="merge").export([seen])
+    report = make(schema=MOOD, existing="merge").export([bad])
+
+    assert ({"a.txt": [("GOOD", -1, 0)]}, 1) == (labels(service), len(report.held_back))
+
+
 def test_classes_of_people_stay(make: Callable[..., AzureLanguageExporter], service: AzureService):
     """
     In a classification project a class that we set may change, one that a person set may not.

@@ -102,6 +102,39 @@ def test_unchanged_labels_never_become_gold(store: FolderTexts):
     assert "model" == kind(read.documents[0])
 
 
+def test_labels_that_a_person_reviewed_before_are_gold(store: FolderTexts):
+    """
+    What was reviewed before the import is a person's while it stands, and is told apart from what nobody looked at.
+    """
+    seen = ImportedDocument(id="a", labels=(ANN, BO), reviewed=("PERSON",))
+    manifest = Imported(endpoint="https://example.org", project="p", documents={"a.txt": seen})
+    read = read_back(project(a=[ANN, BO]), store, manifest)
+
+    assert (["a"], "0 unchanged (review unknown), 2 unchanged (reviewed before), 0 moved") == (
+        [document.document.id for document in read.gold],
+        str(read).removesuffix(", 0 relabelled, 0 deleted, 0 added"),
+    )
+
+
+def test_document_that_the_model_saw_empty_is_not_gold(store: FolderTexts):
+    """
+    An empty document that we imported says nothing of a person; one that people emptied, or added, does.
+    """
+    read = read_back(project(a=[], b=[], c=[]), store, imported(a=[], b=[("PERSON", 0, 2)]))
+
+    assert ["id/b", "c"] == [document.document.id for document in read.gold]
+
+
+def test_gold_becomes_examples(store: FolderTexts):
+    """
+    Corrected documents show the model what is wanted, in reading order.
+    """
+    read = read_back(project(a=[ROME, ANN]), store, imported())
+    (example,) = read.examples()
+
+    assert [("Ann", "PERSON"), ("Rome", "CITY")] == [(item.text, item.label) for item in example.entities]
+
+
 def kind(labeled: LabeledDocument) -> str:
     """Return who made the labels of a document."""
     assert labeled.provenance is not None

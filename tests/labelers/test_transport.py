@@ -273,7 +273,7 @@ def test_a_labeler_that_is_dropped_leaves_no_connection(server: OpenAIServer):
     thread.start()
     one = labeler(server.base_url)
     asyncio.run_coroutine_threadsafe(one.complete(prompt()), loop).result(10)
-    client = next(iter(one._clients._open.values()))[0]
+    client = next(iter(one._clients._open.values()))[0].client
     del one
     gc.collect()
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)

@@ -15,11 +15,21 @@ from llmlabel.types import Value, explain
 
 
 class ImportedDocument(Value):
-    """One document: its id with us, the labels that we imported, and those of them that a person removed."""
+    """One document: its id with us, the labels that we imported, and those of them that a person removed.
+
+    ``reviewed`` are the label types for which a person had looked at the document before we imported it: labels of
+    these types are that person's, though we brought them.
+    """
 
     id: str
     labels: tuple[Key, ...] = ()
     removed: tuple[Key, ...] = ()
+    reviewed: tuple[str, ...] = ()
+
+    @property
+    def unreviewed(self) -> set[Key]:
+        """The labels that no person had looked at when we imported them."""
+        return {key for key in self.labels if key[0] not in self.reviewed}
 
 
 class Imported(Value):

@@ -6,7 +6,7 @@ Every label that is not provably ours is a person's and stays as it is, with all
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from llmlabel.platforms.azure_language.imported import Imported, ImportedDocumen
 _STANDS_THERE = "overlaps a label that stands there"
 _DELETED = "a person deleted this label"
 _OTHER_CLASS = "a person chose another class"
+_REVIEWED = "a person reviewed this document before it was imported"
 _REGION = "the document's labelled region is not its whole text"
 
 
@@ -43,7 +44,9 @@ class Merged:
         return bool(self.added or self.replaced or self.new_documents or self.new_categories)
 
 
-def merge(current: Content, ours: Content, imported: Imported, ids: Mapping[str, str]) -> Merged:
+def merge(
+    current: Content, ours: Content, imported: Imported, ids: Mapping[str, str], reviewed: Collection[str] = ()
+) -> Merged:
     """Return ``current`` with our labels added.
 
     Args:
@@ -51,6 +54,7 @@ def merge(current: Content, ours: Content, imported: Imported, ids: Mapping[str,
         ours: The labels file of the documents to add.
         imported: What we imported before, settled.
         ids: Our id of each location.
+        reviewed: The locations whose labels a person made or reviewed before this.
     """
     merged = Merged(content=copy.deepcopy(dict(current)), ours=dict(imported.documents))
     merged.problems = _problems(current, ours)
@@ -60,25 +64,37 @@ def merge(current: Content, ours: Content, imported: Imported, ids: Mapping[str,
     _declare(merged, ours)
     there = documents_of(merged.content)
     merged.unchanged = sum(
-        len(set(item.labels) & set(keys_of(there[name]))) for name, item in imported.documents.items() if name in there
+        len(item.unreviewed & set(keys_of(there[name]))) for name, item in imported.documents.items() if name in there
     )
     documents = merged.content["assets"].setdefault("documents", [])
     for name, entry in documents_of(ours).items():
         mine = imported.documents.get(name)
         if name in there:
-            _Document(merged, name, mine or ImportedDocument(id=ids[name]), scope).merge(there[name], entry)
+            known = mine or ImportedDocument(id=ids[name])
+            _Document(merged, name, known, scope, name in reviewed).merge(there[name], entry)
         elif mine is not None:
             # The project had it from us: somebody took its labels away.
             bare = {key: value for key, value in entry.items() if key not in {"entities", "class", "classes"}}
-            _Document(merged, name, mine, scope).merge(bare, entry)
+            _Document(merged, name, mine, scope, name in reviewed).merge(bare, entry)
             if keys_of(bare):
                 documents.append(bare)
         else:
             documents.append(copy.deepcopy(entry))
             merged.new_documents.append(name)
             merged.added[name] = keys_of(entry)
-            merged.ours[name] = ImportedDocument(id=ids[name], labels=tuple(sorted(keys_of(entry))))
+            merged.ours[name] = as_imported(ids[name], entry, scope if name in reviewed else ())
     return merged
+
+
+def as_imported(identity: str, entry: Mapping[str, Any], reviewed: Collection[str] = ()) -> ImportedDocument:
+    """Return the manifest's item of a document that the project has from us alone.
+
+    Args:
+        identity: Our id of it.
+        entry: Its entry in the labels file.
+        reviewed: The label types for which a person looked at it.
+    """
+    return ImportedDocument(id=identity, labels=tuple(sorted(keys_of(entry))), reviewed=tuple(sorted(reviewed)))
 
 
 def metadata_problems(current: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
@@ -117,6 +133,7 @@ class _Document:
     name: str
     mine: ImportedDocument
     scope: set[str]
+    reviewed: bool
 
     def merge(self, there: dict[str, Any], entry: Mapping[str, Any]) -> None:
         if "entities" in entry:
@@ -132,8 +149,15 @@ class _Document:
             self.merged.added[self.name] = added
         if replaced:
             self.merged.replaced[self.name] = replaced
-        ours = ImportedDocument(id=self.mine.id, labels=tuple(sorted(labels)), removed=tuple(sorted(removed)))
-        self.merged.ours[self.name] = ours
+        update: dict[str, Any] = {"labels": tuple(sorted(labels)), "removed": tuple(sorted(removed))}
+        if self.reviewed:
+            update["reviewed"] = tuple(sorted(self.scope | set(self.mine.reviewed)))
+        self.merged.ours[self.name] = self.mine.model_copy(update=update)
+
+    @property
+    def _replaceable(self) -> set[Key]:
+        """Our labels that a new round may replace; what a person reviewed gives way to a person's review only."""
+        return set(self.mine.labels) if self.reviewed else self.mine.unreviewed
 
     def _entities(self, there: dict[str, Any], entry: Mapping[str, Any]) -> None:
         ours = entry["entities"][0]
@@ -151,7 +175,7 @@ class _Document:
             return
         wanted = {key_of(label): label for label in ours["labels"]}
         standing = region.get("labels") or []
-        stale = {k for k in self.mine.labels if k in present and k[0] in self.scope and k not in wanted}
+        stale = {k for k in self._replaceable if k in present and k[0] in self.scope and k not in wanted}
         kept = [label for label in standing if key_of(label) not in stale]
         added = self._fitting(wanted, present, removed, [key_of(label) for label in kept])
         if added or stale:
@@ -164,7 +188,9 @@ class _Document:
         for key in wanted:
             if key in present:
                 continue
-            if any(other[1] < key[1] + key[2] and key[1] < other[1] + other[2] for other in kept):
+            if not self.reviewed and key[0] in self.mine.reviewed:
+                self._hold(key, _REVIEWED)
+            elif any(other[1] < key[1] + key[2] and key[1] < other[1] + other[2] for other in kept):
                 self._hold(key, _STANDS_THERE)
             elif key in removed:
                 self._hold(key, _DELETED)
@@ -178,12 +204,13 @@ class _Document:
         removed = (mine - present) | set(self.mine.removed)
         if present == set(wanted):
             self._note([], [], mine & present, removed)
-        elif (not present and not mine) or (mine and present == mine):
+        elif (not present and not mine) or (mine and present == mine == self._replaceable):
             there.update({name: copy.deepcopy(entry[name]) for name in ("class", "classes") if name in entry})
             stale = sorted(present - set(wanted))
             self._note([key for key in wanted if key not in present], stale, set(wanted), set(self.mine.removed))
         else:
+            other = _REVIEWED if mine and present == mine else _OTHER_CLASS
             for key in wanted:
                 if key not in present:
-                    self._hold(key, _DELETED if key in removed else _OTHER_CLASS)
+                    self._hold(key, _DELETED if key in removed else other)
             self._note([], [], mine & present, removed)

@@ -14,6 +14,7 @@ from llmlabel.platforms.azure_language.compare import Key, documents_of, keys_of
 from llmlabel.platforms.azure_language.imported import Imported, ImportedDocument
 from llmlabel.platforms.azure_language.labels_file import CLASSIFICATION_NAME, read_labels_file
 from llmlabel.platforms.azure_language.texts import LOCATION, TextStore
+from llmlabel.schema import Example
 from llmlabel.types import Document, Entity, LabeledDocument, Provenance, Value
 
 Change = Literal["unchanged", "moved", "relabelled", "deleted", "added"]
@@ -24,11 +25,13 @@ class LabelChange(Value):
     """What became of one label; ``before`` is what we imported, ``after`` what stands there now.
 
     Labels are (category, offset, length) in UTF-16 units, as in the labels file; a class has offset -1 and length 0.
+    ``reviewed``: a person had looked at what we imported.
     """
 
     document_id: str
     location: str
     change: Change
+    reviewed: bool = False
     before: Key | None = None
     after: Key | None = None
     text_before: str | None = None
@@ -38,8 +41,9 @@ class LabelChange(Value):
 class ReadBack(Value):
     """A project read back: each document as it is now, and each label compared with what we imported.
 
-    A label that stands as imported says nothing: nobody can tell whether a person looked at it. So a document that
-    has such labels keeps the provenance of a model, and its unchanged entities say so in ``reason``.
+    A label that stands as imported says nothing: nobody can tell whether a person looked at it, unless one had before
+    the import. So a document that has such labels keeps the provenance of a model, and its unchanged entities say so in
+    ``reason``.
     """
 
     project: str
@@ -57,6 +61,17 @@ class ReadBack(Value):
         """The documents in which every label was made or changed by a person."""
         return tuple(d for d in self.documents if d.provenance is not None and d.provenance.kind == "human")
 
+    def examples(self) -> tuple[Example, ...]:
+        """Return what people made of the texts, as demonstrations for a prompt or a schema; texts may be long."""
+        return tuple(
+            Example(
+                text=labeled.document.text,
+                entities=[(e.text, e.label) for e in sorted(labeled.entities, key=lambda entity: entity.start)],
+                classes={name: [item.label for item in chosen] for name, chosen in labeled.classes.items()},
+            )
+            for labeled in self.gold
+        )
+
     def to_records(self) -> list[dict[str, Any]]:
         """Return one flat dict per label, for a DataFrame."""
         records = []
@@ -66,13 +81,19 @@ class ReadBack(Value):
                 category, offset, length = key or (None, None, None)
                 sides |= {f"label_{side}": category, f"offset_{side}": offset, f"length_{side}": length}
                 sides[f"text_{side}"] = text
-            head = {"document_id": item.document_id, "location": item.location, "change": item.change}
+            head: dict[str, Any] = {"document_id": item.document_id, "location": item.location}
+            head |= {"change": item.change, "reviewed": item.reviewed}
             records.append({**head, **sides})
         return records
 
     def __str__(self) -> str:
-        names = {"unchanged": UNKNOWN}
-        return ", ".join(f"{count} {names.get(name, name)}" for name, count in self.counts.items())
+        counts = self.counts
+        seen = sum(item.change == "unchanged" and item.reviewed for item in self.items)
+        head = [
+            f"{counts.pop('unchanged') - seen} {UNKNOWN}",
+            *([f"{seen} unchanged (reviewed before)"] if seen else []),
+        ]
+        return ", ".join([*head, *(f"{count} {name}" for name, count in counts.items())])
 
 
 def read_back(
@@ -92,7 +113,7 @@ def read_back(
     Raises:
         SourceError: It is not a labels file, a text is missing, or a label does not fit its text.
     """
-    content = _loaded(source)
+    content = source if isinstance(source, Mapping) else load_labels_file(source)
     _, found = read_labels_file(content, lambda name: texts.read(name).decode(), classification)
     current = documents_of(content)
     items: list[LabelChange] = []
@@ -101,16 +122,21 @@ def read_back(
         ours = imported.documents.get(name, ImportedDocument(id=labeled.document.id))
         changes = list(_compared(name, ours, keys_of(current[name]), labeled.document.text))
         items += changes
-        documents.append(_with_provenance(labeled, ours.id, name, changes))
+        # Where the model saw nothing and nothing stands there now, nobody may have looked either.
+        untouched = name in imported.documents and not changes and not ours.reviewed
+        documents.append(_with_provenance(labeled, ours.id, name, changes, untouched))
     for name, ours in imported.documents.items():
         if name not in current:
-            items += [_label_change(name, ours.id, "deleted", None, key, None) for key in ours.labels]
+            items += [_label_change(name, ours, "deleted", None, key, None) for key in ours.labels]
     return ReadBack(project=imported.project, items=tuple(items), documents=tuple(documents))
 
 
-def _loaded(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(source, Mapping):
-        return source
+def load_labels_file(source: str | Path) -> Mapping[str, Any]:
+    """Return the content of a labels file, such as the portal downloads.
+
+    Raises:
+        SourceError: It is none.
+    """
     try:
         content = json.loads(Path(source).read_text(encoding="utf-8-sig"))
         documents_of(content)
@@ -126,16 +152,16 @@ def _compared(name: str, ours: ImportedDocument, current: list[Key], text: str) 
     new = [key for key in current if key not in ours.labels]
     for key in current:
         if key in ours.labels:
-            yield _label_change(name, ours.id, "unchanged", text, key, key)
+            yield _label_change(name, ours, "unchanged", text, key, key)
     for change, fits in _RULES:
         for before in list(gone):
             after = next((key for key in new if fits(before, key)), None)
             if after is not None:
                 gone.remove(before)
                 new.remove(after)
-                yield _label_change(name, ours.id, change, text, before, after)
-    yield from (_label_change(name, ours.id, "deleted", text, key, None) for key in (*gone, *ours.removed))
-    yield from (_label_change(name, ours.id, "added", text, None, key) for key in new)
+                yield _label_change(name, ours, change, text, before, after)
+    yield from (_label_change(name, ours, "deleted", text, key, None) for key in (*gone, *ours.removed))
+    yield from (_label_change(name, ours, "added", text, None, key) for key in new)
 
 
 def _overlap(one: Key, other: Key) -> bool:
@@ -150,12 +176,13 @@ _RULES: tuple[tuple[Change, Any], ...] = (
 
 
 def _label_change(
-    name: str, identity: str, change: Change, text: str | None, before: Key | None, after: Key | None
+    name: str, ours: ImportedDocument, change: Change, text: str | None, before: Key | None, after: Key | None
 ) -> LabelChange:
     return LabelChange(
-        document_id=identity,
+        document_id=ours.id,
         location=name,
         change=change,
+        reviewed=before is not None and before[0] in ours.reviewed,
         before=before,
         after=after,
         text_before=_slice(text, before),
@@ -172,8 +199,11 @@ def _slice(text: str | None, key: Key | None) -> str | None:
         return None
 
 
-def _with_provenance(labeled: LabeledDocument, identity: str, name: str, changes: list[LabelChange]) -> LabeledDocument:
-    standing = {item.after[:2] for item in changes if item.change == "unchanged" and item.after is not None}
+def _with_provenance(
+    labeled: LabeledDocument, identity: str, name: str, changes: list[LabelChange], untouched: bool
+) -> LabeledDocument:
+    unknown = [item.after for item in changes if item.change == "unchanged" and not item.reviewed]
+    standing = {key[:2] for key in unknown if key is not None}
     document = Document(
         id=identity,
         text=labeled.document.text,
@@ -181,7 +211,7 @@ def _with_provenance(labeled: LabeledDocument, identity: str, name: str, changes
         metadata={**labeled.document.metadata, LOCATION: name},
     )
     update: dict[str, Any] = {"document": document}
-    if standing:
+    if standing or untouched:
         update["provenance"] = Provenance(kind="model", reviewed=False)
         update["entities"] = tuple(
             entity.model_copy(update={"reason": UNKNOWN}) if _place(labeled, entity) in standing else entity

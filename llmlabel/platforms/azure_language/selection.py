@@ -78,11 +78,9 @@ class Selection:
         chosen = labeled.entities if self.classification is None else labeled.classes.get(self.classification, ())
         if self.classification is not None and not chosen:
             return f"no label of {self.classification!r} was chosen, and a labels file cannot say so"
-        made = labeled.provenance
-        by_person = made is not None and (made.kind == "human" or made.reviewed)
-        if self.only_reviewed and not by_person:
+        if self.only_reviewed and not by_person(labeled):
             return "no person has reviewed it"
-        if self.min_confidence is None or by_person:
+        if self.min_confidence is None or by_person(labeled):
             return None
         low = sum(item.confidence is None or item.confidence < self.min_confidence for item in chosen)
         return f"{low} of {len(chosen)} label(s) below min_confidence {self.min_confidence:g}" if low else None
@@ -120,6 +118,12 @@ class Selection:
             return found if found in ("Train", "Test") else None
         value = int.from_bytes(hashlib.sha256(f"{self.seed}\n{document.id}".encode()).digest()[:8])
         return "Test" if value < self.test_share * 2**64 else "Train"
+
+
+def by_person(labeled: LabeledDocument) -> bool:
+    """Return whether a person made or reviewed the labels of a document."""
+    made = labeled.provenance
+    return made is not None and (made.kind == "human" or made.reviewed)
 
 
 def choose_kind(
