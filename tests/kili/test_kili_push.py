@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import warnings
 
 import pytest
@@ -13,7 +14,7 @@ pytest.importorskip("kili")
 
 from llmlabel.errors import AuthenticationError, ConfigurationError, ExportError, JournalError
 from llmlabel.exporters.kili import KiliExporter
-from llmlabel.platforms.kili.sdk import check_version
+from llmlabel.platforms.kili.sdk import check_version, quiet
 from llmlabel.schema import LabelSchema
 from llmlabel.testing.batches import TRICKY_TEXTS, labeled
 from llmlabel.types import Document, Prediction
@@ -429,6 +430,29 @@ def test_host_program_is_left_as_it_was(kili):
     kili.push(ANN)
 
     assert before == (list(logging.getLogger().handlers), list(warnings.filters))
+
+
+def test_filters_that_the_host_sets_meanwhile_stay(kili):
+    """While a push waits in its thread, the host's own warning filters come and go as if it were alone."""
+    waits, goes_on = threading.Event(), threading.Event()
+    before = list(warnings.filters)
+
+    def push():
+        with quiet():
+            waits.set()
+            goes_on.wait(10)
+
+    pushing = threading.Thread(target=push)
+    pushing.start()
+    waits.wait(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BytesWarning)
+        own = warnings.filters[0]
+        goes_on.set()
+        pushing.join()
+
+        assert [own, *before] == list(warnings.filters)
+    assert before == list(warnings.filters)
 
 
 def test_config_file_and_environment_change_nothing(kili, tmp_path, monkeypatch):
