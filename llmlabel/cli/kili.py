@@ -1,4 +1,4 @@
-"""``llmlabel kili``: predictions into a Kili project, texts and people's labels out of it."""
+"""``llmlabel kili``: predictions into a Kili project, in an order to look at, texts and people's labels out of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from llmlabel.evaluation.corrections import corrections
 from llmlabel.exporters.jsonl import header, to_line
 from llmlabel.exporters.kili import KiliExporter
 from llmlabel.exporters.kili_create import create_kili_project
+from llmlabel.exporters.kili_queue import prioritize_kili_assets
 from llmlabel.exporters.kili_report import KiliReport
+from llmlabel.quality.queue import review_queue
 from llmlabel.schema import LabelSchema
 from llmlabel.sources.kili import KiliSource
 from llmlabel.types import Document, LabeledDocument, Rejected
@@ -43,7 +45,7 @@ Choices = Annotated[str, typer.Option(metavar="create|skip|error", help="What to
 
 @app.callback()
 def kili() -> None:
-    """Push predictions to Kili, pull texts and corrected labels. The key is read from KILI_API_KEY."""
+    """Push predictions to Kili, order them for review, pull texts and corrected labels. The key: KILI_API_KEY."""
 
 
 @app.command()
@@ -158,6 +160,28 @@ def pull(
             for line in str(corrections(ours, found)).splitlines():
                 terminal.line(line)
     if rejected or bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def queue(
+    predicted: Annotated[
+        Path, typer.Argument(metavar="PREDICTED", help="A saved run (run.jsonl), or a file of the jsonl exporter.")
+    ],
+    project_id: Annotated[str, typer.Option(metavar="ID", help="The project, as its address shows it.")],
+    endpoint: Endpoint = None,
+) -> None:
+    """Let people see first the texts that are most worth a look: priorities, and the reasons as metadata."""
+    order = review_queue(documents.each_labelled(predicted))
+    reasons = {
+        one.document_id: {"expected_wrong": round(one.wrong, 2), "expected_missed": round(one.missed, 2)}
+        for one in order
+    }
+    missed = prioritize_kili_assets(project_id, list(reasons), reasons=reasons, api_key=_key(), api_endpoint=endpoint)
+    terminal.line(f"{len(order) - len(missed)} of {len(order)} text(s) have their priority")
+    for name, reason in missed.items():
+        terminal.line(f"no priority: {name}: {reason}", error=True)
+    if missed:
         raise typer.Exit(1)
 
 

@@ -246,6 +246,10 @@ class KiliExporter(Exporter):
         arrived = sum(one.label in ("sent", "replaced", "unchanged") for one in done)
         outcomes = intake.outcome_note()
         notes = [*facts.offset_notes(self.newlines), *sender.notes, *([outcomes] if outcomes else [])]
+        if self.retire_previous and not sender.retired:
+            notes.append(
+                "nothing to retire: the journal lists no predictions of ours under other names on these assets"
+            )
         if sender.workflow != "V1":
             notes.append(
                 f"the project has a workflow of steps ({sender.workflow}): see in Kili which step shows predictions"

@@ -16,7 +16,7 @@ from llmlabel.platforms.kili.answers import labeled_from_json_response
 from llmlabel.platforms.kili.client import HUMAN_TYPES, KiliClient
 from llmlabel.platforms.kili.ontology import Ontology
 from llmlabel.platforms.kili.records import Asset, Project, StoredLabel
-from llmlabel.types import Document
+from llmlabel.types import Document, LabeledDocument
 
 
 @dataclass(slots=True)
@@ -134,17 +134,33 @@ class Planner:
         }
 
     def same(self, stored: Mapping[str, Any], row: Row) -> bool:
-        """Return whether a stored answer says what ours says, whatever else a server adds to annotations."""
+        """Return whether a stored answer says what ours says, whatever a server adds, leaves out or puts in order."""
         if stored == row.answer:
             return True
-        if row.answer is None or stored.keys() != row.answer.keys():
+        if row.answer is None or _answered(stored) != _answered(row.answer):
             return False
         document = Document(id=row.id, text=row.text)
         try:
             found = labeled_from_json_response(stored, document, self.ontology, self.offset_unit)
         except SourceError:
             return False
-        return found == labeled_from_json_response(row.answer, document, self.ontology, self.offset_unit)
+        return _said(found) == _said(labeled_from_json_response(row.answer, document, self.ontology, self.offset_unit))
+
+
+def _answered(answer: Mapping[str, Any]) -> set[str]:
+    """The jobs that an answer says something about."""
+    return {job for job, said in answer.items() if isinstance(said, Mapping) and any(said.values())}
+
+
+def _said(labeled: LabeledDocument) -> tuple[object, ...]:
+    """What labels say, in no order."""
+    entities = [one.model_dump_json() for one in labeled.entities]
+    relations = [(entities[r.head], entities[r.tail], r.label, r.confidence) for r in labeled.relations]
+    classes = {
+        name: {one.label: one.confidence for one in chosen} for name, chosen in labeled.classes.items() if chosen
+    }
+    texts = {name: text for name, text in labeled.texts.items() if text}
+    return sorted(entities), sorted(relations, key=repr), classes, texts
 
 
 def _in_hands(asset: Asset, kind: str | None) -> str | None:

@@ -287,6 +287,42 @@ def test_broken_interface_is_told(interface):
         schema_from_interface(interface)
 
 
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ({}, ((), ())),
+        ({"startEntities": ["ANY"], "endEntities": ["ANY"]}, ((), ())),
+        ({"startEntities": ["PERSON"]}, (("Person",), ())),
+        ({"startEntities": ["PERSON", "ORG_X"], "endEntities": ["ORG_X", "GONE"]}, ((), ("Organisation",))),
+        ({"startEntities": ["ELSEWHERE"], "endEntities": ["PERSON"]}, None),
+    ],
+)
+def test_ends_of_relations_are_read(ends, expected):
+    """
+    No list, all labels and Kili's ``ANY`` set no limit; a relation between entities of another job is left out.
+    """
+    relation = {"mlTask": "NAMED_ENTITIES_RELATION", "content": {"categories": {"R": {"name": "r", **ends}}}}
+    schema = schema_from_interface({"jobs": {**FOREIGN["jobs"], "RELATIONS": relation}})
+
+    assert [expected] * (expected is not None) == [(one.head, one.tail) for one in schema.relations if one.name == "r"]
+
+
+@pytest.mark.parametrize("where", ["label", "classification", "text"])
+def test_names_of_any_length_do_not_go_into_prompts(where):
+    """
+    A key of five thousand characters is refused with what it is; a long display name gives way to its key.
+    """
+    long = "K" * 5000
+    content = {"input": "radio", "categories": {long if where == "label" else "A": {"name": "a"}}}
+    task = {"label": "NAMED_ENTITIES_RECOGNITION", "classification": "CLASSIFICATION", "text": "TRANSCRIPTION"}[where]
+    interface = {"jobs": {"J" if where == "label" else long: {"mlTask": task, "content": content}}}
+    if where == "label":
+        content["categories"]["B"] = {"name": long}
+
+    with pytest.raises(ConfigurationError, match="a key of 5000 characters"):
+        schema_from_interface(interface)
+
+
 def test_child_jobs_in_a_circle_end():
     """
     A job that lists itself as its child is read to a bounded depth.

@@ -150,6 +150,31 @@ def test_pull_shows_what_a_project_says_to_a_model(run, kili):
     assert "\x1b" not in done.output
 
 
+def test_queue_puts_the_doubtful_in_front(run, kili):
+    """The order of the review queue becomes the priority of assets, its numbers their metadata."""
+    run("push", "predictions.jsonl", "-s", "schema.yaml", "--project-id", kili.project)
+    sure = {"confidence": 0.99, "confidence_method": "calibrated"}
+    batch = [
+        one.model_copy(update={"entities": tuple(e.model_copy(update=sure) for e in one.entities)} if n else {})
+        for n, one in enumerate(reversed(BATCH))
+    ]
+    JsonlExporter("doubts.jsonl").export(batch)
+    done = run("queue", "doubts.jsonl", "--project-id", kili.project)
+    assets = {one["externalId"]: one for one in kili.stub.state.assets.values()}
+
+    assert (0, "3 of 3 text(s) have their priority") == (done.exit_code, done.output.strip())
+    assert "d2" == max(assets, key=lambda name: assets[name]["priority"])
+    assert json.loads(assets["d2"]["jsonMetadata"])["expected_wrong"] > 0.5
+
+
+def test_queue_tells_what_got_no_priority(run, kili):
+    """Texts that are not in the project are named, and the exit status says so."""
+    done = run("queue", "predictions.jsonl", "--project-id", kili.project)
+
+    assert 1 == done.exit_code
+    assert "no priority: d0: not in the project" in done.output
+
+
 def mixed(count):
     """Many documents, every tenth with a text on which uploads go wrong."""
     nasty = (".", "/", "https://t.co Ann", "😀😀 Ann", "one\r\nAnn\r", "x" * 100_000 + " Ann", "cafe\u0301 Ann", "data")

@@ -141,6 +141,18 @@ def test_unreachable_server_says_so(kili):
         kili.push(MANY)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_answer_that_is_not_downloaded_at_once_is_asked_for_again(kili, times):
+    """Where answers lie behind links, the SDK gives up at the first failed download; we read again."""
+    kili.stub.state.options["json_response_url"] = True
+    kili.push(MANY[:20])
+    texts = 20  # are downloaded first
+    kili.stub.fail("GET", after=texts + 3, times=times, status=500)
+    report = kili.push(MANY[:20])
+
+    assert {"assets existing": 20, "labels unchanged": 20} == report.totals
+
+
 def test_upload_of_a_text_that_fails_is_reported(kili):
     """A bucket that refuses one text costs that document only."""
     kili.stub.fail("PUT", times=3, status=403)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import warnings
 
 import pytest
@@ -13,10 +14,11 @@ pytest.importorskip("kili")
 
 from llmlabel.errors import AuthenticationError, ConfigurationError, ExportError, JournalError
 from llmlabel.exporters.kili import KiliExporter
-from llmlabel.platforms.kili.sdk import check_version
+from llmlabel.platforms.kili.interface import interface_from_schema
+from llmlabel.platforms.kili.sdk import check_version, quiet
 from llmlabel.schema import LabelSchema
 from llmlabel.testing.batches import TRICKY_TEXTS, labeled
-from llmlabel.types import Document, Prediction
+from llmlabel.types import Document, Prediction, Relation
 
 ANN = [labeled(f"d{n}", f"Ann met Bob, time {n}", ("Ann", "Bob"), label="Person") for n in range(5)]
 NASTY = [
@@ -150,6 +152,31 @@ def test_second_run_changes_nothing(kili):
 
     assert [] == kili.mutations(before)
     assert {"assets existing": len(NASTY), "labels unchanged": len(NASTY)} == report.totals
+
+
+@pytest.mark.parametrize("change", ["order", "empty jobs", "more keys"])
+def test_a_server_that_writes_answers_its_own_way_is_understood(kili, change):
+    """Other order, jobs without an answer left out, and keys of the application's own are no difference."""
+    schema = LabelSchema(entities=("Person", "Place"), relations=("knows",), texts=("note",))
+    project = kili.stub.state.projects[kili.project]
+    project["jsonInterface"] = json.dumps(interface_from_schema(schema))
+    knows = (Relation(head=0, tail=1, label="knows"),)
+    batch = [labeled("a", "Ann met Bob", ("Ann", "Bob"), label="Person", relations=knows), labeled("b", "Nobody", ())]
+    kili.push(batch, schema=schema)
+    for label in kili.stub.state.labels.values():
+        answer = json.loads(label["jsonResponse"])
+        if change == "empty jobs":
+            answer = {job: said for job, said in answer.items() if said["annotations"]}
+        for said in answer.values():
+            if change == "order":
+                said["annotations"].reverse()
+            if change == "more keys":
+                said["annotations"] = [{**one, "beginId": "main/[0]", "isKey": True} for one in said["annotations"]]
+        label["jsonResponse"] = json.dumps(answer)
+    before = len(kili.stub.operations())
+    report = kili.push(batch, schema=schema)
+
+    assert ([], {"assets existing": 2, "labels unchanged": 2}) == (kili.mutations(before), report.totals)
 
 
 def test_one_changed_label_is_one_prediction_sent(kili):
@@ -429,6 +456,29 @@ def test_host_program_is_left_as_it_was(kili):
     kili.push(ANN)
 
     assert before == (list(logging.getLogger().handlers), list(warnings.filters))
+
+
+def test_filters_that_the_host_sets_meanwhile_stay(kili):
+    """While a push waits in its thread, the host's own warning filters come and go as if it were alone."""
+    waits, goes_on = threading.Event(), threading.Event()
+    before = list(warnings.filters)
+
+    def push():
+        with quiet():
+            waits.set()
+            goes_on.wait(10)
+
+    pushing = threading.Thread(target=push)
+    pushing.start()
+    waits.wait(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BytesWarning)
+        own = warnings.filters[0]
+        goes_on.set()
+        pushing.join()
+
+        assert [own, *before] == list(warnings.filters)
+    assert before == list(warnings.filters)
 
 
 def test_config_file_and_environment_change_nothing(kili, tmp_path, monkeypatch):

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from llmlabel.errors import ConfigurationError, SourceError, TransportError
+from llmlabel.errors import ConfigurationError
 from llmlabel.platforms.kili import sdk
 from llmlabel.platforms.kili.faults import RequestFailed, as_fault
 from llmlabel.platforms.kili.records import (
@@ -28,13 +28,10 @@ from llmlabel.platforms.kili.records import (
     asset_of,
     label_of,
 )
-
-if TYPE_CHECKING:
-    import httpx
+from llmlabel.platforms.kili.texts import download
 
 Json = dict[str, Any]
 IDS_PER_QUERY = 1000
-MAX_TEXT_BYTES = 50_000_000
 HUMAN_TYPES = ("DEFAULT", "REVIEW", "AUTOSAVE")
 
 
@@ -156,7 +153,7 @@ class KiliClient:
         for start in range(0, len(external_ids), IDS_PER_QUERY):
             part = list(external_ids[start : start + IDS_PER_QUERY])
             # assets(fields=["labels.jsonResponse"]) would turn a failed download into an empty answer.
-            rows = self._call(
+            rows = self._read(
                 "labels",
                 project_id=project_id,
                 asset_external_id_strictly_in=part,
@@ -185,7 +182,7 @@ class KiliClient:
             httpx.Client(verify=self.verify, timeout=60, follow_redirects=True) as http,
             ThreadPoolExecutor(8) as pool,
         ):
-            yield from pool.map(lambda asset: _download(http, asset), assets)
+            yield from pool.map(lambda asset: download(http, asset), assets)
 
     # -- writes -------------------------------------------------------------------------------------------------------
 
@@ -254,6 +251,17 @@ class KiliClient:
 
     # -- the SDK ------------------------------------------------------------------------------------------------------
 
+    def _read(self, method: str, **arguments: Any) -> Any:
+        """Ask again what only reads: the SDK downloads each label's answer, and gives up at the first that fails."""
+        for pause in (0.2, 1.0):
+            try:
+                return self._call(method, **arguments)
+            except RequestFailed as failed:
+                if failed.kind != "unreachable" or failed.code == "unauthorized":
+                    raise
+            time.sleep(pause)
+        return self._call(method, **arguments)
+
     def _call(self, method: str, **arguments: Any) -> Any:
         if self._client is None:
             assert self._key is not None
@@ -266,30 +274,3 @@ class KiliClient:
 
     def __repr__(self) -> str:
         return f"KiliClient({self.host!r})"
-
-
-def _download(http: httpx.Client, asset: Asset) -> str | None:
-    import httpx
-
-    if asset.rich:
-        return None
-    if not asset.content.startswith(("http://", "https://")):
-        return asset.content
-    for left in (2, 1, 0):
-        try:
-            answer = http.get(asset.content)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            if not left:
-                raise TransportError(
-                    f"the text of asset {asset.external_id!r} cannot be downloaded ({type(error).__name__})"
-                ) from None
-            time.sleep(0.2)
-        else:
-            break
-    if len(answer.content) > MAX_TEXT_BYTES:
-        raise SourceError(f"asset {asset.external_id!r} holds more than {MAX_TEXT_BYTES} bytes")
-    try:
-        return answer.content.decode()
-    except UnicodeDecodeError:
-        return None

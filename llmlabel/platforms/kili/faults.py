@@ -41,7 +41,7 @@ def as_fault(method: str, error: Exception) -> Exception:
     if isinstance(error, exceptions.MutationOutcomeUnknownError):
         return RequestFailed(method, "unknown", "no answer came, it may have been applied")
     if isinstance(error, exceptions.AuthenticationFailed) or getattr(error, "code", None) in (401, 403):
-        return RequestFailed(method, "unreachable", "the API key is not accepted (any more)")
+        return RequestFailed(method, "unreachable", "the API key is not accepted (any more)", "unauthorized")
     if name == "UploadFromLocalDataForbiddenError":
         return RequestFailed(method, "unreachable", "the organisation's licence does not allow to upload texts")
     if isinstance(error, RequestException | TransportServerError):

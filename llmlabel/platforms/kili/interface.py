@@ -11,10 +11,12 @@ from typing import Any
 
 from llmlabel.errors import ConfigurationError
 from llmlabel.platforms.kili.jobs import (
+    ANY_ENTITY,
     CLASSIFICATION,
     DEPTH_LIMIT,
     ENTITIES_JOB,
     ENTITIES_TITLE,
+    NAME_LIMIT,
     NER,
     RELATION,
     RELATIONS_JOB,
@@ -196,12 +198,22 @@ def schema_from_interface(interface: Mapping[str, Any], ner_job: str | None = No
             _classification(jobs, key) for key, job in top.items() if job.get("mlTask") == CLASSIFICATION
         ),
         texts=tuple(
-            FreeText(name=job_name(key, job), description=_definition(key, job))
+            FreeText(name=_bounded(job_name(key, job)), description=_definition(key, job))
             for key, job in top.items()
             if job.get("mlTask") == TRANSCRIPTION
         ),
         guidelines=_guidelines(jobs[ner]) if ner else "",
     )
+
+
+def _bounded(name: str) -> str:
+    """Names go into every prompt: one that is a text of its own is refused."""
+    if len(name) > NAME_LIMIT:
+        raise ConfigurationError(
+            f"the project has a key of {len(name)} characters, {name[:20]!r}…: expected at most {NAME_LIMIT}; read it "
+            "with a schema of your own"
+        )
+    return name
 
 
 def _definition(key: str, job: Mapping[str, Any]) -> str:
@@ -218,6 +230,7 @@ def _labels(jobs: Mapping[str, Mapping[str, Any]], job: Mapping[str, Any], depth
     labels = []
     categories = categories_of(job)
     for key, name in category_names(job).items():
+        _bounded(name)
         shown = str(categories[key].get("name") or key)[:TEXT_LIMIT]
         nested = child_jobs(jobs, categories[key]) if depth < DEPTH_LIMIT else []
         attributes = tuple(_classification(jobs, child, depth + 1) for child in nested)
@@ -228,7 +241,7 @@ def _labels(jobs: Mapping[str, Mapping[str, Any]], job: Mapping[str, Any], depth
 def _classification(jobs: Mapping[str, Mapping[str, Any]], key: str, depth: int = 0) -> Classification:
     job = jobs[key]
     return Classification(
-        name=job_name(key, job),
+        name=_bounded(job_name(key, job)),
         labels=_labels(jobs, job, depth),
         multi_label=is_multiple(job),
         description=_definition(key, job),
@@ -240,11 +253,17 @@ def _relations(jobs: Mapping[str, Mapping[str, Any]], ner: str) -> tuple[Relatio
     for job in (job for job in jobs.values() if job.get("mlTask") == RELATION and not job.get("isChild")):
         categories = categories_of(job)
         for key, name in category_names(job).items():
-            start, end = (
-                tuple(entities[item] for item in categories[key].get(side) or () if item in entities)
-                for side in ("startEntities", "endEntities")
-            )
-            unlimited = [() if len(names) == len(entities) else names for names in (start, end)]
-            if (start and end) or not categories[key].get("startEntities"):
-                found.append(RelationLabel(name=name, head=unlimited[0], tail=unlimited[1]))
+            _bounded(name)
+            head, tail = (_ends(categories[key].get(side), entities) for side in ("startEntities", "endEntities"))
+            if head is not None and tail is not None:
+                found.append(RelationLabel(name=name, head=head, tail=tail))
     return tuple(found)
+
+
+def _ends(given: object, entities: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return which labels an end of a relation may have, empty for any; None if they are all of another job."""
+    keys = [key for key in given if isinstance(key, str)] if isinstance(given, list | tuple) else []
+    names = tuple(entities[key] for key in keys if key in entities)
+    if not keys or len(names) == len(entities) or (ANY_ENTITY in keys and ANY_ENTITY not in entities):
+        return ()
+    return names or None

@@ -12,7 +12,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from llmlabel.errors import AuthenticationError, ConfigurationError, TransportEr
 DEFAULT_ENDPOINT = "https://cloud.kili-technology.com/api/label/v2/graphql"
 OLDEST, NEWEST = (26, 2, 4), (27,)
 SLOW = 10.0
+_IGNORED = ("ignore", None, Warning, re.compile(r"(kili|llmlabel\.platforms\.kili)\b"), 0)
 _INSTALL = 'install it with: pip install "llmlabel[kili]"'
 
 
@@ -122,11 +123,17 @@ def quiet() -> Iterator[None]:
     stand_in = logging.lastResort if not root.handlers else None  # what prints anyway where nothing is set up
     if stand_in:
         root.addHandler(stand_in)
+    # Not catch_warnings: a call takes seconds, and putting back the filters of its beginning would undo what another
+    # thread, such as the host's own, has done to them since.
+    filters: Any = warnings.filters
+    filters.insert(0, _IGNORED)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(kili|llmlabel\.platforms\.kili)\b")
-            yield
+        yield
     finally:
+        current: Any = warnings.filters
+        for place in (filters,) if current is filters else (filters, current):
+            with suppress(ValueError):
+                place.remove(_IGNORED)
         if stand_in:
             root.removeHandler(stand_in)
 
