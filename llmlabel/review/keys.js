@@ -91,6 +91,11 @@ function rowNumber(event) {
   return row ? Number(row.id.slice(1)) : -1;
 }
 
+function showList(on) {
+  $("documents").hidden = !on;
+  $("toggle").ariaExpanded = String(on);
+}
+
 function fill(id, values) {
   $(id).append(...[...values].sort().map((value) => make("option", { value }, visible(value))));
 }
@@ -101,6 +106,7 @@ function start() {
   fill("f-match", new Set(data.documents.flatMap((d) => [...d.entities.map((e) => e.match), ...d.ledger.map((m) => m.status)])));
   fill("f-outcome", new Set(data.documents.map((d) => d.outcome).filter(Boolean)));
   if (!data.labels.length) $("find").hidden = true;
+  if (!reviews.length) document.querySelector("section").hidden = document.querySelector("aside").hidden = true;
   $("filters").addEventListener("input", applyFilters);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("find").addEventListener("submit", (event) => {
@@ -117,7 +123,9 @@ function start() {
     $("filters").reset();
     applyFilters();
   };
-  $("more").open = $("list").open = matchMedia("(min-width: 901px)").matches;
+  $("toggle").onclick = () => showList($("documents").hidden);
+  $("more").open = matchMedia("(min-width: 901px)").matches;
+  showList($("more").open);
   $("text").addEventListener("click", onTextClick);
   for (const button of document.querySelectorAll("[data-do]")) button.onclick = DO[button.dataset.do];
   $("undo").onclick = undo;

@@ -112,7 +112,7 @@ function applyFilters() {
     if (pass) shown.push(number);
   });
   $("none").hidden = shown.length > 0;
-  if (!reviews.length) $("none").textContent = "There are no documents to review.";
+  if (!reviews.length) $("none").textContent = "There is nothing to review.";
   if (shown.length && !shown.includes(current)) openDocument(shown[0]);
   drawProgress();
 }

@@ -141,7 +141,7 @@ def _document(document: LabeledDocument) -> dict[str, object]:
         "suspicious": bool(predicted and predicted.suspicious),
         "error": predicted.error.message if predicted and predicted.error else None,
         "ledger": [
-            {"text": p.mention.text, "label": p.mention.label, "status": p.status}
+            {"text": p.mention.text, "label": p.mention.label, "status": p.status, "reason": p.mention.reason}
             for p in (predicted.placements if predicted else ())
             if not p.placed
         ],

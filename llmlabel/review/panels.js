@@ -182,7 +182,8 @@ function drawLedger() {
   const { source, placed } = reviews[current];
   const mentions = source.ledger.map((mention, number) => {
     const what = make("span", { className: "what" }, chip(mention.label), " ", make("bdi", {}, visible(mention.text)));
-    const row = make("li", {}, what, make("span", { className: "note" }, mention.status.replace("_", " ")));
+    const why = [mention.status.replace("_", " "), mention.reason && `“${visible(mention.reason)}”`].filter(Boolean);
+    const row = make("li", {}, what, make("span", { className: "note" }, why.join(" · ")));
     if (placed.has(number)) row.append(make("span", { className: "mark" }, "✓ placed"));
     else row.append(placeButton(mention, number));
     return row;

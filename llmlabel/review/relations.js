@@ -22,8 +22,14 @@ function drawRelations() {
   $("n-relations").textContent = links.length || "";
   $("relations").hidden = links.length === 0;
   $("no-relations").hidden = links.length > 0;
-  $("relations").replaceChildren(...links.map((_, number) => linkRow(number)));
+  drawLinkRows();
   if (linked >= 0) select($("relations"), $(`r${linked}`));
+}
+
+function drawLinkRows() {
+  const first = Math.max(0, linked - ROWS / 2);
+  const links = reviews[current].links.slice(first, first + ROWS);
+  $("relations").replaceChildren(...links.map((_, number) => linkRow(first + number)));
 }
 
 function linkRow(number) {
@@ -42,6 +48,7 @@ function linkRow(number) {
 function pickLink(number) {
   $(`r${linked}`)?.setAttribute("aria-selected", "false");
   linked = number;
+  if (linked >= 0 && !$(`r${linked}`)) drawLinkRows();
   select($("relations"), $(`r${linked}`));
   if (linked < 0) return;
   linking = null;

@@ -605,6 +605,41 @@ def test_filters_narrow_the_list(show: Open) -> None:
     assert [1] == browser.execute_script(set_filter, "f-done", "open")
 
 
+def test_page_without_documents_says_so(show: Open) -> None:
+    """
+    No document, no controls that could only fail; keys and buttons do nothing wrong.
+    """
+    browser = show([])
+
+    press(browser, *"najrul?", "\ue00c")
+    browser.find_element("id", "undo").click()
+
+    assert "There is nothing to review." == browser.find_element("css selector", "nav .empty").text
+    assert not browser.find_element("id", "act").is_displayed()
+
+
+def test_filters_tell_doubtful_classes_and_relations(show: Open) -> None:
+    """
+    Low confidence and votes that differ are found wherever they are: in an entity, a class, a relation.
+    """
+    text = Document(id="x", text="Ann met Bo")
+    sure = (entity("Ann met Bo", "Ann", "PERSON"), entity("Ann met Bo", "Bo", "PERSON"))
+    knows = (Relation(head=0, tail=1, label="KNOWS", confidence=0.3),)
+    chosen = {"kind": (ClassLabel(label="News", confidence=0.4, confidence_method="votes"),)}
+    documents = [
+        LabeledDocument(document=text, entities=sure),
+        LabeledDocument(document=text.model_copy(update={"id": "y"}), entities=sure, relations=knows),
+        LabeledDocument(document=text.model_copy(update={"id": "z"}), classes=chosen),
+    ]
+    browser = show(documents)
+    set_filter = """$("filters").reset(); $(arguments[0]).value = arguments[1]; $(arguments[0]).checked = true;
+        applyFilters(); return shown"""
+
+    assert [1] == browser.execute_script(set_filter, "f-confidence", "0.35")
+    assert [1, 2] == browser.execute_script(set_filter, "f-confidence", "0.5")
+    assert [2] == browser.execute_script(set_filter, "f-differs", "on")
+
+
 def test_every_control_has_a_name(show: Open) -> None:
     """
     The accessibility tree names every button, field and list.
