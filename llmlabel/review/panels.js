@@ -155,6 +155,11 @@ function drawClasses() {
     const choices = labels.map((label) => make("label", { className: "choice" }, make("input", {
       type: multi ? "checkbox" : "radio", name: `class ${name}`, checked: chosen.includes(label),
       onchange: (event) => choose(name, label, multi, event.target),
+      onclick: (event) => { // a chosen answer is taken back by choosing it once more
+        if (multi || !(review.classes[name] || []).includes(label)) return;
+        event.target.checked = false;
+        choose(name, label, multi, event.target);
+      },
     }), make("span", {}, visible(label)), label in scores ? make("span", { className: "note" }, scores[label].toFixed(2)) : ""));
     return make("fieldset", {}, make("legend", {}, visible(name)), ...choices);
   }));

@@ -152,6 +152,18 @@ def test_class_is_chosen(show: Open, tmp_path: Path) -> None:
     assert {"kind": (ClassLabel(label="Support"),)} == decided(browser, documents, tmp_path)[0].classes
 
 
+def test_class_is_taken_back(show: Open, tmp_path: Path) -> None:
+    """
+    Choosing the chosen answer once more leaves the question without one.
+    """
+    documents = [document()]
+    browser = show(documents)
+
+    browser.find_elements("css selector", "#classes input")[0].click()
+
+    assert {} == decided(browser, documents, tmp_path)[0].classes
+
+
 def test_decision_reaches_both_bundles(show: Open, tmp_path: Path) -> None:
     """
     A refused document that a person labels on the page is in Kili's and in Azure's files.

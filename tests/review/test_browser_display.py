@@ -213,18 +213,33 @@ def test_focus_is_always_seen(show: Open) -> None:
     assert [] == [at for at, outline in seen if outline == "none" and at not in {"BODY", "HTML"}]
 
 
-def test_phone_shows_everything_in_its_width(show: Open) -> None:
+OUTSIDE = """
+const poor = [];
+for (const control of document.querySelectorAll("button, input:not([type=file]), select, textarea, li, .fact, h2")) {
+  if (!control.checkVisibility() || control.closest("#labels, dialog")) continue;
+  const own = control.getBoundingClientRect();
+  const around = control.closest("nav, section, aside, header").getBoundingClientRect();
+  if (own.right > around.right + 1 || own.left < around.left - 1) poor.push(control.outerHTML.slice(0, 80));
+}
+return [scrollY, document.documentElement.scrollWidth > innerWidth, poor];
+"""
+
+
+@pytest.mark.parametrize("width", [360, 820, 920, 1000, 1160, 1440, 2560])
+def test_nothing_is_cut_off_at_the_side(show: Open, width: int) -> None:
     """
-    On a screen of 360 pixels nothing is cut off at the side, and the page starts at its top.
+    From a phone to a wide screen every control and every name lies within its column, and the page starts at its top.
     """
-    browser = show([document()])
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser = show([related(), document("a-long-name-" * 20)])
+    size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         browser.refresh()
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
-        top = browser.execute_script("return scrollY")
+        shown = browser.execute_script(OUTSIDE)
+        press(browser, "l")
+        linking = browser.execute_script(OUTSIDE)
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
-    assert (360, 0) == (wide, top)
+    assert [0, False, []] == shown
+    assert [0, False, []] == linking
