@@ -56,7 +56,7 @@ function label(number) {
   if (name === undefined) return;
   const change = (thing) => {
     if (thing.label === name) return false;
-    Object.assign(thing, { label: name, state: thing.origin ? "accepted" : "added" });
+    reviews[current].relabel(thing, name);
     return true;
   };
   if (linking) {
@@ -82,6 +82,16 @@ function choose(name, label, multi, input) {
   drawClasses();
   const again = [...document.querySelectorAll("#classes input")].find((one) => one.name === input.name && one.parentElement.textContent === input.parentElement.textContent);
   again?.focus();
+}
+
+/** Answers a question about the selected entity. */
+function chooseAttribute(name, label, multi, input) {
+  decideItem((item) => {
+    const others = multi ? (item.attributes[name] || []).filter((one) => one !== label) : [];
+    item.attributes = { ...item.attributes, [name]: input.checked ? [...others, label] : others };
+    item.state = item.origin ? "accepted" : "added";
+    return true;
+  }, (item) => `${words(item)}: ${visible(name)}: ${visible(label)}`);
 }
 
 function write(name, value) {

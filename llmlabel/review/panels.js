@@ -36,7 +36,8 @@ function entityRow(number) {
   const item = reviews[current].items[number];
   const confidence = item.confidence === null ? "" : `${item.confidence.toFixed(2)} ${item.method || ""}`.trim();
   const changed = reviews[current].changed(item) ? "changed" : "";
-  const notes = [changed, item.match === "exact" ? "" : item.match, confidence, ...item.attributes || []];
+  const attributes = Object.entries(item.attributes).filter(([, labels]) => labels.length).map(([name, labels]) => `${name}: ${labels.join(", ")}`);
+  const notes = [changed, item.match === "exact" ? "" : item.match, confidence, ...attributes];
   const row = optionRow(`e${number}`, item, number, reviews[current].items.length);
   row.append(make("span", { className: "what" }, chip(item.label), " ", make("bdi", {}, words(item))), ...noteOf(item, notes));
   if (item.reason) row.append(make("q", { className: "note", dir: "auto" }, visible(item.reason)));
@@ -105,6 +106,7 @@ function showPicked(item, scroll) {
   if (view.native) view.pick(pickedSpans());
   else drawMarks();
   drawTools();
+  drawAttributes();
   if (!item || !scroll) return;
   const range = view.range(item.start, item.end);
   const [box, frame] = [range.getBoundingClientRect(), $("text").parentElement.getBoundingClientRect()];
@@ -149,20 +151,39 @@ function asked(review) {
 
 function drawClasses() {
   const review = reviews[current];
-  $("classes").replaceChildren(...asked(review).map(({ name, labels, multi }) => {
-    const chosen = review.classes[name] || [];
-    const scores = review.source.scores[name] || {};
-    const choices = labels.map((label) => make("label", { className: "choice" }, make("input", {
-      type: multi ? "checkbox" : "radio", name: `class ${name}`, checked: chosen.includes(label),
-      onchange: (event) => choose(name, label, multi, event.target),
-      onclick: (event) => { // a chosen answer is taken back by choosing it once more
-        if (multi || !(review.classes[name] || []).includes(label)) return;
-        event.target.checked = false;
-        choose(name, label, multi, event.target);
-      },
-    }), make("span", {}, visible(label)), label in scores ? make("span", { className: "note" }, scores[label].toFixed(2)) : ""));
-    return make("fieldset", {}, make("legend", {}, visible(name)), ...choices);
-  }));
+  $("classes").replaceChildren(...asked(review).map((question) =>
+    questionField(question, "", review.classes, review.source.scores[question.name] || {}, choose)));
+}
+
+/** The questions about the selected entity; drawn anew only for another one, so that the focus stays. */
+function drawAttributes() {
+  const item = theItem();
+  const questions = item ? data.attributes[item.label] || [] : [];
+  const now = JSON.stringify([current, questions.length && [picked, item.label, item.attributes]]);
+  if (drawAttributes.last === now) return;
+  drawAttributes.last = now;
+  const focused = document.activeElement.closest("#attributes") && document.activeElement.dataset.answer;
+  $("attributes").replaceChildren(...questions.map((question) =>
+    questionField(question, words(item), item.attributes, {}, chooseAttribute)));
+  if (focused) [...$("attributes").querySelectorAll("input")].find((input) => input.dataset.answer === focused)?.focus();
+}
+
+function questionField({ name, labels, multi }, about, answers, scores, answer) {
+  const isChosen = (label) => (answers[name] || []).includes(label);
+  const choices = labels.map((label) => {
+    const input = make("input", { type: multi ? "checkbox" : "radio", name: `${about ? "attribute" : "class"} ${name}`, checked: isChosen(label) });
+    input.dataset.answer = `${name} ${label}`;
+    input.onchange = () => answer(name, label, multi, input);
+    input.onclick = () => { // a chosen answer is taken back by choosing it once more
+      if (multi || !isChosen(label)) return;
+      input.checked = false;
+      answer(name, label, multi, input);
+    };
+    const score = label in scores ? make("span", { className: "note" }, scores[label].toFixed(2)) : "";
+    return make("label", { className: "choice" }, input, make("span", {}, visible(label)), score);
+  });
+  const title = about ? [make("bdi", {}, about), `: ${visible(name)}`] : [visible(name)];
+  return make("fieldset", {}, make("legend", {}, ...title), ...choices);
 }
 
 function drawTexts() {

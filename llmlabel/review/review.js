@@ -25,6 +25,7 @@ class Review {
     this.items = this.source.entities.map(({ start, end, ...rest }) => ({
       ...rest,
       origin: [start, end, rest.label],
+      given: rest.attributes,
       start: this.units.toUnits(start),
       end: this.units.toUnits(end),
       state: "open",
@@ -67,8 +68,24 @@ class Review {
 
   changed(thing) {
     if (thing.origin === null) return false;
-    if (!thing.head) return String(this.points(thing)) !== String(thing.origin);
+    if (!thing.head) return String(this.points(thing)) !== String(thing.origin) || this.attributesOf(thing) !== undefined;
     return String([thing.head.origin, thing.tail.origin, thing.label]) !== String(thing.origin);
+  }
+
+  /** What an entity's attributes are as long as nobody chooses others: a relabelled one has none. */
+  usualAttributes(item) {
+    return item.origin && item.label === item.origin[2] ? item.given : {};
+  }
+
+  /** The attributes as a decision has to name them, or undefined if they are the usual ones. */
+  attributesOf(item) {
+    const answered = (attributes) => JSON.stringify(Object.entries(attributes).filter(([, labels]) => labels.length).sort());
+    return answered(item.attributes) === answered(this.usualAttributes(item)) ? undefined : item.attributes;
+  }
+
+  relabel(thing, label) {
+    Object.assign(thing, { label, state: thing.origin ? "accepted" : "added" });
+    if (!thing.head) thing.attributes = { ...this.usualAttributes(thing) };
   }
 
   add(start, end, label) {
@@ -77,7 +94,7 @@ class Review {
       same.state = same.origin ? "accepted" : "added";
       return this.items.indexOf(same);
     }
-    const item = { origin: null, start, end, label, match: "human", confidence: null, reason: null, state: "added" };
+    const item = { origin: null, start, end, label, match: "human", confidence: null, reason: null, attributes: {}, state: "added" };
     this.items.push(item);
     this.items.sort((a, b) => a.start - b.start || b.end - a.end);
     return this.items.indexOf(item);
@@ -111,9 +128,10 @@ class Review {
 
   /** The line about one entity or relation; `before` and `after` name its fields. */
   decided(thing, before, after, points) {
-    if (thing.origin === null) return thing.state === "added" ? [{ action: "add", [after]: points(thing) }] : [];
+    const attributes = thing.head ? undefined : this.attributesOf(thing); // JSON leaves undefined out
+    if (thing.origin === null) return thing.state === "added" ? [{ action: "add", [after]: points(thing), attributes }] : [];
     if (thing.state === "rejected") return [{ action: "reject", [before]: thing.origin }];
-    if (this.changed(thing)) return [{ action: "change", [before]: thing.origin, [after]: points(thing) }];
+    if (this.changed(thing)) return [{ action: "change", [before]: thing.origin, [after]: points(thing), attributes }];
     return thing.state === "accepted" ? [{ action: "accept", [before]: thing.origin }] : [];
   }
 
@@ -139,16 +157,17 @@ class Review {
     else if (line.action === "class" && Array.isArray(line.labels)) this.classes[line.name] = line.labels;
     else if (line.action === "text" && typeof line.value === "string") this.texts[line.name] = line.value;
     else if (line.action === "done") this.done = true;
-    else if (isSpan(line.to)) this.takeSpan(thing, line.to);
+    else if (isSpan(line.to)) this.takeSpan(thing, line.to, line.attributes);
     else if (Array.isArray(line.link)) return this.takeLink(thing, line.link);
     else return false;
     return true;
   }
 
-  takeSpan(item, [start, end, label]) {
+  takeSpan(item, [start, end, label], attributes) {
     const [from, to] = [this.units.toUnits(start), this.units.toUnits(end)];
     if (item) Object.assign(item, { start: from, end: to, label, state: "accepted" });
-    else this.add(from, to, label);
+    const taken = item || this.items[this.add(from, to, label)];
+    taken.attributes = { ...attributes || this.usualAttributes(taken) };
   }
 
   takeLink(link, [from, to, label]) {

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from llmlabel import (
+    Classification,
     ClassLabel,
     Document,
     Entity,
+    Label,
     LabeledDocument,
     LabelSchema,
     Mention,
@@ -24,7 +26,11 @@ Open = Callable[..., Any]
 
 
 SCHEMA = LabelSchema(
-    entities=["PERSON", "ORGANIZATION", "LOCATION"],
+    entities=[
+        Label(name="PERSON", attributes=(Classification(name="role", labels=("doctor", "patient")),)),
+        "ORGANIZATION",
+        "LOCATION",
+    ],
     relations=[
         RelationLabel(name="WORKS_FOR", head=("PERSON",), tail=("ORGANIZATION", "LOCATION")),
         RelationLabel(name="KNOWS", head=("PERSON",), tail=("PERSON",)),

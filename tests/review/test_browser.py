@@ -152,6 +152,29 @@ def test_class_is_chosen(show: Open, tmp_path: Path) -> None:
     assert {"kind": (ClassLabel(label="Support"),)} == decided(browser, documents, tmp_path)[0].classes
 
 
+def test_attributes_of_an_entity_are_chosen(show: Open, tmp_path: Path) -> None:
+    """
+    What is asked of its label is asked of the selected entity; another label has others, undo brings them back.
+    """
+    documents = [document()]
+    browser = show(documents)
+
+    browser.find_elements("css selector", "#attributes input")[1].click()
+    chosen = decided(browser, documents, tmp_path)[0].entities[0]
+    saved = browser.execute_script("return session.file('kim')")
+    press(browser, "2")
+    relabelled = decided(browser, documents, tmp_path)[0].entities[0]
+    asked = browser.find_elements("css selector", "#attributes input")
+    press(browser, "u", "u")
+    undone = decided(browser, documents, tmp_path)
+    browser.execute_script("session.load(arguments[0])", saved)
+
+    assert ("PERSON", {"role": (ClassLabel(label="patient"),)}) == (chosen.label, chosen.attributes)
+    assert ("ORGANIZATION", {}, []) == (relabelled.label, relabelled.attributes, asked)
+    assert documents == undone
+    assert chosen == decided(browser, documents, tmp_path)[0].entities[0]
+
+
 def test_class_is_taken_back(show: Open, tmp_path: Path) -> None:
     """
     Choosing the chosen answer once more leaves the question without one.
