@@ -17,7 +17,17 @@ from llmlabel.types import Document, LabeledDocument, Prediction
 
 LANES = 4  # as in text.js
 SELF = "'self'"
-SCRIPTS = ("text.js", "review.js", "session.js", "page.js", "panels.js", "relations.js", "decide.js", "keys.js")
+SCRIPTS = (
+    "characters.js",
+    "text.js",
+    "review.js",
+    "session.js",
+    "page.js",
+    "panels.js",
+    "relations.js",
+    "decide.js",
+    "keys.js",
+)
 
 
 def review_page(

@@ -33,7 +33,11 @@ class Review {
     const items = [...this.items];
     this.links = this.source.relations.map(([head, tail, label, confidence]) => ({
       origin: [items[head].origin, items[tail].origin, label],
-      head: items[head], tail: items[tail], label, confidence, state: "open",
+      head: items[head],
+      tail: items[tail],
+      label,
+      confidence,
+      state: "open",
     }));
   }
 
@@ -45,7 +49,9 @@ class Review {
   get reviewed() {
     if (this.done || !this.items) return this.done;
     const open = (thing) => thing.state === "open";
-    return this.items.length > 0 && !this.items.some(open) && !this.links.some((link) => open(link) && !this.gone(link));
+    return (
+      this.items.length > 0 && !this.items.some(open) && !this.links.some((link) => open(link) && !this.gone(link))
+    );
   }
 
   snapshot() {
@@ -68,7 +74,8 @@ class Review {
 
   changed(thing) {
     if (thing.origin === null) return false;
-    if (!thing.head) return String(this.points(thing)) !== String(thing.origin) || this.attributesOf(thing) !== undefined;
+    if (!thing.head)
+      return String(this.points(thing)) !== String(thing.origin) || this.attributesOf(thing) !== undefined;
     return String([thing.head.origin, thing.tail.origin, thing.label]) !== String(thing.origin);
   }
 
@@ -79,7 +86,12 @@ class Review {
 
   /** The attributes as a decision has to name them, or undefined if they are the usual ones. */
   attributesOf(item) {
-    const answered = (attributes) => JSON.stringify(Object.entries(attributes).filter(([, labels]) => labels.length).sort());
+    const answered = (attributes) =>
+      JSON.stringify(
+        Object.entries(attributes)
+          .filter(([, labels]) => labels.length)
+          .sort(),
+      );
     return answered(item.attributes) === answered(this.usualAttributes(item)) ? undefined : item.attributes;
   }
 
@@ -94,7 +106,17 @@ class Review {
       same.state = same.origin ? "accepted" : "added";
       return this.items.indexOf(same);
     }
-    const item = { origin: null, start, end, label, match: "human", confidence: null, reason: null, attributes: {}, state: "added" };
+    const item = {
+      origin: null,
+      start,
+      end,
+      label,
+      match: "human",
+      confidence: null,
+      reason: null,
+      attributes: {},
+      state: "added",
+    };
     this.items.push(item);
     this.items.sort((a, b) => a.start - b.start || b.end - a.end);
     return this.items.indexOf(item);
@@ -113,7 +135,8 @@ class Review {
     const base = { version: VERSION, document: this.id, text: this.source.hash };
     const lines = [
       ...this.items.flatMap((item) => this.decided(item, "entity", "to", (one) => this.points(one))),
-      ...this.links.filter((link) => !this.gone(link))
+      ...this.links
+        .filter((link) => !this.gone(link))
         .flatMap((link) => this.decided(link, "relation", "link", (one) => this.linkPoints(one))),
     ];
     for (const [name, labels] of Object.entries(this.classes)) {
@@ -129,7 +152,8 @@ class Review {
   /** The line about one entity or relation; `before` and `after` name its fields. */
   decided(thing, before, after, points) {
     const attributes = thing.head ? undefined : this.attributesOf(thing); // JSON leaves undefined out
-    if (thing.origin === null) return thing.state === "added" ? [{ action: "add", [after]: points(thing), attributes }] : [];
+    if (thing.origin === null)
+      return thing.state === "added" ? [{ action: "add", [after]: points(thing), attributes }] : [];
     if (thing.state === "rejected") return [{ action: "reject", [before]: thing.origin }];
     if (this.changed(thing)) return [{ action: "change", [before]: thing.origin, [after]: points(thing), attributes }];
     return thing.state === "accepted" ? [{ action: "accept", [before]: thing.origin }] : [];
@@ -167,11 +191,12 @@ class Review {
     const [from, to] = [this.units.toUnits(start), this.units.toUnits(end)];
     if (item) Object.assign(item, { start: from, end: to, label, state: "accepted" });
     const taken = item || this.items[this.add(from, to, label)];
-    taken.attributes = { ...attributes || this.usualAttributes(taken) };
+    taken.attributes = { ...(attributes || this.usualAttributes(taken)) };
   }
 
   takeLink(link, [from, to, label]) {
-    const at = (span) => this.items.find((item) => item.state !== "rejected" && String(this.points(item)) === String(span));
+    const at = (span) =>
+      this.items.find((item) => item.state !== "rejected" && String(this.points(item)) === String(span));
     const [head, tail] = [at(from), at(to)];
     if (!head || !tail) return false;
     if (link) Object.assign(link, { head, tail, label, state: "accepted" });
@@ -182,15 +207,4 @@ class Review {
 
 function isSpan(value) {
   return Array.isArray(value) && value.length === 3 && Number.isInteger(value[0]) && Number.isInteger(value[1]);
-}
-
-/** The next border of a character or word from a position, in direction -1 or 1. */
-function nextBorder(text, position, direction, granularity) {
-  const from = Math.max(text.lastIndexOf("\n", position - 2) + 1, position - 1000, 0);
-  let to = text.indexOf("\n", position + 1);
-  to = Math.min(to < 0 ? text.length : to + 1, position + 1000);
-  const segments = [...new Intl.Segmenter(undefined, { granularity }).segment(text.slice(from, to))];
-  const borders = [...segments.map((segment) => from + segment.index), to];
-  if (direction > 0) return borders.find((border) => border > position) ?? position;
-  return borders.findLast((border) => border < position) ?? position;
 }
