@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from llmlabel.errors import SourceError
 from llmlabel.review.decisions import Decision, Link, Span, misfits, standing
 from llmlabel.types import ClassLabel, Entity, LabeledDocument, Prediction, Provenance, Relation
+
+Attributes = Mapping[str, Sequence[str]]
 
 
 def apply_decisions(
@@ -50,7 +52,7 @@ def _agreed(id: str, decisions: Sequence[Decision], reviewer: str | None) -> tup
     made: dict[tuple[str, object], dict[str | None, object]] = defaultdict(dict)
     for decision in decisions:
         if decision.about:
-            made[decision.about][decision.by] = (decision.action, decision.to, decision.link, *_answer(decision))
+            made[decision.about][decision.by] = (decision.action, decision.to, decision.link, *_answers(decision))
     differ = {about: by for about, by in made.items() if len({repr(decided) for decided in by.values()}) > 1}
     settled = {about for about, by in differ.items() if reviewer is not None and reviewer in by}
     conflicts = [
@@ -61,8 +63,9 @@ def _agreed(id: str, decisions: Sequence[Decision], reviewer: str | None) -> tup
     return [d for d in decisions if d.about not in settled or d.by == reviewer], conflicts
 
 
-def _answer(decision: Decision) -> tuple[object, ...]:
-    return (tuple(sorted(decision.labels)), decision.value)
+def _answers(decision: Decision) -> tuple[object, ...]:
+    attributes = {name: sorted(labels) for name, labels in sorted((decision.attributes or {}).items()) if labels}
+    return sorted(decision.labels), decision.value, attributes
 
 
 def _applied(document: LabeledDocument, decisions: Sequence[Decision]) -> LabeledDocument:
@@ -73,8 +76,9 @@ def _applied(document: LabeledDocument, decisions: Sequence[Decision]) -> Labele
         if decision is None or decision.action == "accept":
             kept.append((entity, number))
         elif decision.to is not None:
-            kept.append((_entity(document, decision.to, entity), number))
-    kept += [(_entity(document, d.to), None) for d in decisions if d.action == "add" and d.to is not None]
+            kept.append((_entity(document, decision.to, decision.attributes, entity), number))
+    added = (d for d in decisions if d.action == "add")
+    kept += [(_entity(document, d.to, d.attributes), None) for d in added if d.to is not None]
     unique = {_span(e): e for e, _ in reversed(kept)}
     order = sorted(unique.values(), key=lambda e: (e.start, -e.end, e.label))
     place = {_span(e): n for n, e in enumerate(order)}
@@ -99,17 +103,21 @@ def _link(document: LabeledDocument, relation: Relation) -> Link:
     return _span(document.entities[relation.head]), _span(document.entities[relation.tail]), relation.label
 
 
-def _entity(document: LabeledDocument, to: Span, before: Entity | None = None) -> Entity:
-    """The span a person chose: what a model said of its own (confidence, reason, attributes) stays with a move only."""
+def _entity(document: LabeledDocument, to: Span, attributes: Attributes | None, before: Entity | None = None) -> Entity:
+    """The span a person chose: a model's confidence and reason go; its attributes stay if nobody chose others."""
     start, end, label = to
-    same = before is not None and before.label == label
+    chosen = {
+        name: tuple(ClassLabel(label=one) for one in labels) for name, labels in (attributes or {}).items() if labels
+    }
+    if attributes is None and before is not None and before.label == label:
+        chosen = before.attributes
     return Entity(
         start=start,
         end=end,
         label=label,
         text=document.document.text[start:end],
         match="human",
-        attributes=before.attributes if before is not None and same else {},
+        attributes=chosen,
     )
 
 

@@ -31,7 +31,9 @@ function decideItem(change, message, next = picked) {
 }
 
 function setState(state) {
-  const change = (thing) => { thing.state = state === "accepted" && !thing.origin ? "added" : state; };
+  const change = (thing) => {
+    thing.state = state === "accepted" && !thing.origin ? "added" : state;
+  };
   if (linked >= 0) {
     decideLink(change, state);
     return;
@@ -41,13 +43,16 @@ function setState(state) {
 }
 
 function move(edge, direction, granularity = "grapheme") {
-  decideItem((item) => {
-    const next = nextBorder(reviews[current].text, item[edge], direction, granularity);
-    const [start, end] = edge === "start" ? [next, item.end] : [item.start, next];
-    if (next === item[edge] || start >= end) return false;
-    Object.assign(item, { start, end, state: item.origin ? "accepted" : "added" });
-    return true;
-  }, (item) => `now: ${words(item)}`);
+  decideItem(
+    (item) => {
+      const next = nextBorder(reviews[current].text, item[edge], direction, granularity);
+      const [start, end] = edge === "start" ? [next, item.end] : [item.start, next];
+      if (next === item[edge] || start >= end) return false;
+      Object.assign(item, { start, end, state: item.origin ? "accepted" : "added" });
+      return true;
+    },
+    (item) => `now: ${words(item)}`,
+  );
 }
 
 function label(number) {
@@ -56,7 +61,7 @@ function label(number) {
   if (name === undefined) return;
   const change = (thing) => {
     if (thing.label === name) return false;
-    Object.assign(thing, { label: name, state: thing.origin ? "accepted" : "added" });
+    reviews[current].relabel(thing, name);
     return true;
   };
   if (linking) {
@@ -72,24 +77,46 @@ function label(number) {
 
 /** Answers a question about the document; answers to questions that are no longer asked go. */
 function choose(name, label, multi, input) {
-  decide((review) => {
-    const others = multi ? (review.classes[name] || []).filter((one) => one !== label) : [];
-    review.classes[name] = input.checked ? [...others, label] : others;
-    const still = new Set(asked(review).map((question) => question.name));
-    for (const question of data.classifications) if (!still.has(question.name) && review.classes[question.name]) review.classes[question.name] = [];
-  }, `${visible(name)}: ${visible(label)}`);
+  decide(
+    (review) => {
+      const others = multi ? (review.classes[name] || []).filter((one) => one !== label) : [];
+      review.classes[name] = input.checked ? [...others, label] : others;
+      const still = new Set(asked(review).map((question) => question.name));
+      for (const question of data.classifications)
+        if (!still.has(question.name) && review.classes[question.name]) review.classes[question.name] = [];
+    },
+    `${visible(name)}: ${visible(label)}`,
+  );
   if (!data.classifications.some(({ under }) => under.length)) return;
   drawClasses();
-  const again = [...document.querySelectorAll("#classes input")].find((one) => one.name === input.name && one.parentElement.textContent === input.parentElement.textContent);
+  const again = [...document.querySelectorAll("#classes input")].find(
+    (one) => one.name === input.name && one.parentElement.textContent === input.parentElement.textContent,
+  );
   again?.focus();
 }
 
+/** Answers a question about the selected entity. */
+function chooseAttribute(name, label, multi, input) {
+  decideItem(
+    (item) => {
+      const others = multi ? (item.attributes[name] || []).filter((one) => one !== label) : [];
+      item.attributes = { ...item.attributes, [name]: input.checked ? [...others, label] : others };
+      item.state = item.origin ? "accepted" : "added";
+      return true;
+    },
+    (item) => `${words(item)}: ${visible(name)}: ${visible(label)}`,
+  );
+}
+
 function write(name, value) {
-  decide((review) => {
-    if ((review.texts[name] || "") === value) return false;
-    review.texts[name] = value;
-    return undefined;
-  }, `${visible(name)} corrected`);
+  decide(
+    (review) => {
+      if ((review.texts[name] || "") === value) return false;
+      review.texts[name] = value;
+      return undefined;
+    },
+    `${visible(name)} corrected`,
+  );
 }
 
 /** The first place of some words that no entity with this label has; case is ignored if need be. */
@@ -112,7 +139,9 @@ function place(number) {
   const name = known ? mention.label : $("f-as").value;
   const span = view.selection() || findFree(mention.text, name);
   if (!span) {
-    say(`"${visible(mention.text)}" does not stand in the text: select the words that are meant, then press Place again.`);
+    say(
+      `"${visible(mention.text)}" does not stand in the text: select the words that are meant, then press Place again.`,
+    );
     return;
   }
   getSelection().removeAllRanges();

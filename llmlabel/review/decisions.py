@@ -41,6 +41,7 @@ class Decision(Value):
     ``entity`` names an entity as it was shown, ``to`` what it became: ``(start, end, label)`` in code points.
     ``relation`` names a relation as it was shown, ``link`` what it became: ``(head, tail, label)``, the ends of
     ``relation`` as these entities were shown, those of ``link`` as they stand after all decisions.
+    ``attributes`` come with ``to``; without them a moved entity keeps its own, a relabelled one has none.
     ``text`` is the ``text_hash`` of the document. ``done`` says that a person has looked at the whole document;
     ``reset`` takes back all that the same person decided about it before.
     """
@@ -55,6 +56,7 @@ class Decision(Value):
     link: Link | None = None
     name: str | None = None
     labels: tuple[str, ...] = ()
+    attributes: dict[str, tuple[str, ...]] | None = None
     value: str | None = None
     by: str | None = None
     at: datetime | None = Field(default=None)
@@ -66,6 +68,8 @@ class Decision(Value):
             needed = " or ".join(" and ".join(map(repr, sorted(fields))) for fields in NEEDS[self.action])
             found = ", ".join(sorted(given)) or "neither"
             raise ValueError(f"action {self.action!r} needs {needed or 'no more'}, found {found}")
+        if self.attributes is not None and self.to is None:
+            raise ValueError("'attributes' belong to the entity that 'to' names")
         return self
 
     @property

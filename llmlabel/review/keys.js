@@ -54,7 +54,7 @@ function arrow(event) {
 
 function onKey(event) {
   const typing = event.target.matches("input:not([type=checkbox], [type=radio]), select, textarea") || $("keys").open;
-  if (typing || event.ctrlKey && event.key !== "z" || event.metaKey || current < 0) return;
+  if (typing || (event.ctrlKey && event.key !== "z") || event.metaKey || current < 0) return;
   let action = arrow(event) || KEYS[event.key.length === 1 ? event.key : ""];
   if (event.ctrlKey) action = undo;
   else if (/^[1-9]$/.test(event.key)) action = () => label(Number(event.key) - 1);
@@ -71,7 +71,9 @@ function onTextClick(event) {
   if (view.selection()) return;
   const at = view.under(event.clientX, event.clientY);
   const { items } = reviews[current];
-  const over = items.filter((item) => item.start <= at && at < item.end).sort((a, b) => (a.end - a.start) - (b.end - b.start));
+  const over = items
+    .filter((item) => item.start <= at && at < item.end)
+    .sort((a, b) => a.end - a.start - (b.end - b.start));
   if (over.length) choosePlace(items.indexOf(over[0]), over);
 }
 
@@ -91,6 +93,11 @@ function rowNumber(event) {
   return row ? Number(row.id.slice(1)) : -1;
 }
 
+function showList(on) {
+  $("documents").hidden = !on;
+  $("toggle").ariaExpanded = String(on);
+}
+
 function fill(id, values) {
   $(id).append(...[...values].sort().map((value) => make("option", { value }, visible(value))));
 }
@@ -98,9 +105,13 @@ function fill(id, values) {
 function start() {
   fill("f-label", data.labels);
   $("f-as").append(...data.labels.map((value) => make("option", { value }, visible(value))));
-  fill("f-match", new Set(data.documents.flatMap((d) => [...d.entities.map((e) => e.match), ...d.ledger.map((m) => m.status)])));
+  fill(
+    "f-match",
+    new Set(data.documents.flatMap((d) => [...d.entities.map((e) => e.match), ...d.ledger.map((m) => m.status)])),
+  );
   fill("f-outcome", new Set(data.documents.map((d) => d.outcome).filter(Boolean)));
   if (!data.labels.length) $("find").hidden = true;
+  if (!reviews.length) document.querySelector("section").hidden = document.querySelector("aside").hidden = true;
   $("filters").addEventListener("input", applyFilters);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("find").addEventListener("submit", (event) => {
@@ -117,7 +128,9 @@ function start() {
     $("filters").reset();
     applyFilters();
   };
-  $("more").open = $("list").open = matchMedia("(min-width: 901px)").matches;
+  $("toggle").onclick = () => showList($("documents").hidden);
+  $("more").open = matchMedia("(min-width: 901px)").matches;
+  showList($("more").open);
   $("text").addEventListener("click", onTextClick);
   for (const button of document.querySelectorAll("[data-do]")) button.onclick = DO[button.dataset.do];
   $("undo").onclick = undo;

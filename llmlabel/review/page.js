@@ -37,7 +37,11 @@ function chip(label) {
 function drawDocuments() {
   const rows = reviews.map((review, number) => {
     const row = make("li", { id: `d${number}`, role: "option", "aria-selected": "false" });
-    row.append(make("span", { className: "sign" }), make("bdi", {}, visible(review.id)), make("span", { className: "mark" }));
+    row.append(
+      make("span", { className: "sign" }),
+      make("bdi", {}, visible(review.id)),
+      make("span", { className: "mark" }),
+    );
     return row;
   });
   $("documents").replaceChildren(...rows);
@@ -50,7 +54,10 @@ function drawDocument(number) {
   const { outcome } = review.source;
   const state = review.reviewed ? "done" : review.touched ? "begun" : "";
   row.className = state;
-  row.lastChild.textContent = [state, outcome === "labeled" ? "" : outcome].filter(Boolean).join(", ").replace("_", " ");
+  row.lastChild.textContent = [state, outcome === "labeled" ? "" : outcome]
+    .filter(Boolean)
+    .join(", ")
+    .replace("_", " ");
   row.lastChild.classList.toggle("bad", Boolean(outcome) && outcome !== "labeled" && !review.reviewed);
 }
 
@@ -63,9 +70,12 @@ function drawProgress() {
 }
 
 function matches(entity) {
-  return (!filter.label || entity.label === filter.label) && (!filter.match || entity.match === filter.match) &&
+  return (
+    (!filter.label || entity.label === filter.label) &&
+    (!filter.match || entity.match === filter.match) &&
     (filter.confidence === null || isDoubtful(entity.confidence)) &&
-    (!filter.differs || (entity.method === "votes" && entity.confidence < 1));
+    (!filter.differs || (entity.method === "votes" && entity.confidence < 1))
+  );
 }
 
 function isDoubtful(confidence) {
@@ -76,11 +86,16 @@ function isDoubtful(confidence) {
 function matchesOtherwise(source) {
   if (filter.differs) return !filter.label && !filter.match && filter.confidence === null && source.disputed;
   if (filter.confidence !== null) {
-    const scores = [...source.relations.map((relation) => relation[3]), ...Object.values(source.scores).flatMap(Object.values)];
+    const scores = [
+      ...source.relations.map((relation) => relation[3]),
+      ...Object.values(source.scores).flatMap(Object.values),
+    ];
     return !filter.label && !filter.match && scores.some(isDoubtful);
   }
-  return source.ledger.some((mention) =>
-    (!filter.match || mention.status === filter.match) && (!filter.label || mention.label === filter.label));
+  return source.ledger.some(
+    (mention) =>
+      (!filter.match || mention.status === filter.match) && (!filter.label || mention.label === filter.label),
+  );
 }
 
 function passes({ source, reviewed }) {
@@ -95,9 +110,14 @@ function passes({ source, reviewed }) {
 function readFilters() {
   const confidence = $("f-confidence").value;
   filter = {
-    text: $("f-text").value.toLowerCase(), label: $("f-label").value, match: $("f-match").value,
-    outcome: $("f-outcome").value, done: $("f-done").value, differs: $("f-differs").checked,
-    suspicious: $("f-suspicious").checked, confidence: confidence === "" ? null : Number(confidence),
+    text: $("f-text").value.toLowerCase(),
+    label: $("f-label").value,
+    match: $("f-match").value,
+    outcome: $("f-outcome").value,
+    done: $("f-done").value,
+    differs: $("f-differs").checked,
+    suspicious: $("f-suspicious").checked,
+    confidence: confidence === "" ? null : Number(confidence),
   };
   const active = Object.entries(filter).filter(([name, value]) => name !== "text" && value !== null && value).length;
   $("f-active").textContent = active ? `, ${active} set` : "";
@@ -112,7 +132,7 @@ function applyFilters() {
     if (pass) shown.push(number);
   });
   $("none").hidden = shown.length > 0;
-  if (!reviews.length) $("none").textContent = "There are no documents to review.";
+  if (!reviews.length) $("none").textContent = "There is nothing to review.";
   if (shown.length && !shown.includes(current)) openDocument(shown[0]);
   drawProgress();
 }

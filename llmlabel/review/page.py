@@ -12,12 +12,22 @@ from string import Template
 
 from llmlabel.html import PALETTE, escape, label_slots, palette_css
 from llmlabel.review.decisions import Decision, standing, text_hash
-from llmlabel.schema import LabelSchema
-from llmlabel.types import LabeledDocument, Prediction
+from llmlabel.schema import Classification, LabelSchema
+from llmlabel.types import Document, LabeledDocument, Prediction
 
 LANES = 4  # as in text.js
 SELF = "'self'"
-SCRIPTS = ("text.js", "review.js", "session.js", "page.js", "panels.js", "relations.js", "decide.js", "keys.js")
+SCRIPTS = (
+    "characters.js",
+    "text.js",
+    "review.js",
+    "session.js",
+    "page.js",
+    "panels.js",
+    "relations.js",
+    "decide.js",
+    "keys.js",
+)
 
 
 def review_page(
@@ -50,6 +60,7 @@ def review_page(
         "slots": label_slots({*labels, *used, *lost}),
         "relations": _relations(shown, schema),
         "classifications": _classifications(shown, schema),
+        "attributes": _attributes(shown, schema),
         "texts": [part.name for part in schema.texts] if schema else sorted({name for d in shown for name in d.texts}),
         "reviewer": reviewer,
         "decisions": [
@@ -118,9 +129,7 @@ def _document(document: LabeledDocument) -> dict[str, object]:
                 "confidence": e.confidence,
                 "method": e.confidence_method,
                 "reason": e.reason,
-                "attributes": [
-                    f"{name}: {', '.join(c.label for c in chosen)}" for name, chosen in e.attributes.items()
-                ],
+                "attributes": {name: [c.label for c in chosen] for name, chosen in e.attributes.items()},
             }
             for e in document.entities
         ],
@@ -141,7 +150,7 @@ def _document(document: LabeledDocument) -> dict[str, object]:
         "suspicious": bool(predicted and predicted.suspicious),
         "error": predicted.error.message if predicted and predicted.error else None,
         "ledger": [
-            {"text": p.mention.text, "label": p.mention.label, "status": p.status}
+            {"text": p.mention.text, "label": p.mention.label, "status": p.status, "reason": p.mention.reason}
             for p in (predicted.placements if predicted else ())
             if not p.placed
         ],
@@ -151,11 +160,7 @@ def _document(document: LabeledDocument) -> dict[str, object]:
 
 def _classifications(documents: Sequence[LabeledDocument], schema: LabelSchema | None) -> list[dict[str, object]]:
     if schema is not None:
-        asked = [(part, schema.asked_under(part.name)) for part in schema.questions]
-        return [
-            {"name": part.name, "labels": list(part.label_names), "multi": part.multi_label, "under": under}
-            for part, under in asked
-        ]
+        return [_question(part, schema.asked_under(part.name)) for part in schema.questions]
     seen: dict[str, dict[str, None]] = {}
     several: set[str] = set()
     for document in documents:
@@ -165,6 +170,22 @@ def _classifications(documents: Sequence[LabeledDocument], schema: LabelSchema |
     return [
         {"name": name, "labels": sorted(labels), "multi": name in several, "under": []} for name, labels in seen.items()
     ]
+
+
+def _attributes(documents: Sequence[LabeledDocument], schema: LabelSchema | None) -> dict[str, list[dict[str, object]]]:
+    """The questions about the entities of each label; without a schema, the answers that occur."""
+    if schema is not None:
+        asked = {part.name: part.attributes for part in schema.entities}
+        return {label: [_question(part, ()) for part in parts] for label, parts in asked.items() if parts}
+    by_label: dict[str, list[LabeledDocument]] = {}
+    for entity in (e for d in documents for e in d.entities if e.attributes):
+        carrier = LabeledDocument(document=Document(id="_", text=""), classes=entity.attributes)
+        by_label.setdefault(entity.label, []).append(carrier)
+    return {label: _classifications(carriers, None) for label, carriers in by_label.items()}
+
+
+def _question(part: Classification, under: Sequence[tuple[str, str]]) -> dict[str, object]:
+    return {"name": part.name, "labels": list(part.label_names), "multi": part.multi_label, "under": under}
 
 
 def _relations(documents: Sequence[LabeledDocument], schema: LabelSchema | None) -> list[dict[str, object]]:

@@ -36,9 +36,15 @@ function entityRow(number) {
   const item = reviews[current].items[number];
   const confidence = item.confidence === null ? "" : `${item.confidence.toFixed(2)} ${item.method || ""}`.trim();
   const changed = reviews[current].changed(item) ? "changed" : "";
-  const notes = [changed, item.match === "exact" ? "" : item.match, confidence, ...item.attributes || []];
+  const attributes = Object.entries(item.attributes)
+    .filter(([, labels]) => labels.length)
+    .map(([name, labels]) => `${name}: ${labels.join(", ")}`);
+  const notes = [changed, item.match === "exact" ? "" : item.match, confidence, ...attributes];
   const row = optionRow(`e${number}`, item, number, reviews[current].items.length);
-  row.append(make("span", { className: "what" }, chip(item.label), " ", make("bdi", {}, words(item))), ...noteOf(item, notes));
+  row.append(
+    make("span", { className: "what" }, chip(item.label), " ", make("bdi", {}, words(item))),
+    ...noteOf(item, notes),
+  );
   if (item.reason) row.append(make("q", { className: "note", dir: "auto" }, visible(item.reason)));
   return row;
 }
@@ -59,8 +65,11 @@ function noteOf(thing, notes) {
 
 function drawMarks() {
   const spans = reviews[current].items.map((item) => ({
-    start: item.start, end: item.end, slot: data.slots[item.label] ?? 0,
-    dashed: item.match !== "exact" && item.match !== "human", rejected: item.state === "rejected",
+    start: item.start,
+    end: item.end,
+    slot: data.slots[item.label] ?? 0,
+    dashed: item.match !== "exact" && item.match !== "human",
+    rejected: item.state === "rejected",
   }));
   view.mark(spans, pickedSpans());
 }
@@ -105,11 +114,13 @@ function showPicked(item, scroll) {
   if (view.native) view.pick(pickedSpans());
   else drawMarks();
   drawTools();
+  drawAttributes();
   if (!item || !scroll) return;
   const range = view.range(item.start, item.end);
   const [box, frame] = [range.getBoundingClientRect(), $("text").parentElement.getBoundingClientRect()];
   const [top, bottom] = [Math.max(frame.top, 0), Math.min(frame.bottom, innerHeight)];
-  if (box.top < top || box.bottom > bottom) (range.startContainer.parentElement || $("text")).scrollIntoView({ block: "center" });
+  if (box.top < top || box.bottom > bottom)
+    (range.startContainer.parentElement || $("text")).scrollIntoView({ block: "center" });
   const after = range.getBoundingClientRect(); // one paragraph may be higher than the window
   if (after.top < top) scrollText(after.top - top - 80);
   else if (after.bottom > bottom) scrollText(after.bottom - bottom + 80);
@@ -129,13 +140,19 @@ function drawTools() {
   if (drawTools.last === now) return;
   drawTools.last = now;
   $("tools-name").textContent = title;
-  $("labels").replaceChildren(...names.map((name, number) => {
-    const slot = linked >= 0 || linking ? "link" : `s${data.slots[name] ?? 0}`;
-    const button = make("button", { type: "button", className: `label ${slot}`, onclick: () => label(number) }, visible(name));
-    if (number < 9) button.append(" ", make("kbd", { "aria-hidden": "true" }, String(number + 1)));
-    button.onmousedown = (event) => event.preventDefault(); // keeps the selection of words
-    return button;
-  }));
+  $("labels").replaceChildren(
+    ...names.map((name, number) => {
+      const slot = linked >= 0 || linking ? "link" : `s${data.slots[name] ?? 0}`;
+      const button = make(
+        "button",
+        { type: "button", className: `label ${slot}`, onclick: () => label(number) },
+        visible(name),
+      );
+      if (number < 9) button.append(" ", make("kbd", { "aria-hidden": "true" }, String(number + 1)));
+      button.onmousedown = (event) => event.preventDefault(); // keeps the selection of words
+      return button;
+    }),
+  );
   if (linking) $("labels").append(make("button", { type: "button", onclick: stopLinking }, "Cancel"));
 }
 
@@ -143,31 +160,68 @@ function drawTools() {
 
 /** The questions that the chosen classes lead to; those of other answers are not asked. */
 function asked(review) {
-  return data.classifications.filter(({ under }) =>
-    !under.length || under.some(([name, label]) => (review.classes[name] || []).includes(label)));
+  return data.classifications.filter(
+    ({ under }) => !under.length || under.some(([name, label]) => (review.classes[name] || []).includes(label)),
+  );
 }
 
 function drawClasses() {
   const review = reviews[current];
-  $("classes").replaceChildren(...asked(review).map(({ name, labels, multi }) => {
-    const chosen = review.classes[name] || [];
-    const scores = review.source.scores[name] || {};
-    const choices = labels.map((label) => make("label", { className: "choice" }, make("input", {
-      type: multi ? "checkbox" : "radio", name: `class ${name}`, checked: chosen.includes(label),
-      onchange: (event) => choose(name, label, multi, event.target),
-    }), make("span", {}, visible(label)), label in scores ? make("span", { className: "note" }, scores[label].toFixed(2)) : ""));
-    return make("fieldset", {}, make("legend", {}, visible(name)), ...choices);
-  }));
+  $("classes").replaceChildren(
+    ...asked(review).map((question) =>
+      questionField(question, "", review.classes, review.source.scores[question.name] || {}, choose),
+    ),
+  );
+}
+
+/** The questions about the selected entity; drawn anew only for another one, so that the focus stays. */
+function drawAttributes() {
+  const item = theItem();
+  const questions = item ? data.attributes[item.label] || [] : [];
+  const now = JSON.stringify([current, questions.length && [picked, item.label, item.attributes]]);
+  if (drawAttributes.last === now) return;
+  drawAttributes.last = now;
+  const focused = document.activeElement.closest("#attributes") && document.activeElement.dataset.answer;
+  $("attributes").replaceChildren(
+    ...questions.map((question) => questionField(question, words(item), item.attributes, {}, chooseAttribute)),
+  );
+  if (focused)
+    [...$("attributes").querySelectorAll("input")].find((input) => input.dataset.answer === focused)?.focus();
+}
+
+function questionField({ name, labels, multi }, about, answers, scores, answer) {
+  const isChosen = (label) => (answers[name] || []).includes(label);
+  const choices = labels.map((label) => {
+    const input = make("input", {
+      type: multi ? "checkbox" : "radio",
+      name: `${about ? "attribute" : "class"} ${name}`,
+      checked: isChosen(label),
+    });
+    input.dataset.answer = `${name} ${label}`;
+    input.onchange = () => answer(name, label, multi, input);
+    input.onclick = () => {
+      // a chosen answer is taken back by choosing it once more
+      if (multi || !isChosen(label)) return;
+      input.checked = false;
+      answer(name, label, multi, input);
+    };
+    const score = label in scores ? make("span", { className: "note" }, scores[label].toFixed(2)) : "";
+    return make("label", { className: "choice" }, input, make("span", {}, visible(label)), score);
+  });
+  const title = about ? [make("bdi", {}, about), `: ${visible(name)}`] : [visible(name)];
+  return make("fieldset", {}, make("legend", {}, ...title), ...choices);
 }
 
 function drawTexts() {
   const review = reviews[current];
   const names = new Set([...data.texts, ...Object.keys(review.source.texts)]);
-  $("texts").replaceChildren(...[...names].map((name) => {
-    const field = make("textarea", { rows: 2, dir: "auto", value: review.texts[name] || "" });
-    field.onchange = () => write(name, field.value);
-    return make("label", {}, make("span", {}, visible(name)), field);
-  }));
+  $("texts").replaceChildren(
+    ...[...names].map((name) => {
+      const field = make("textarea", { rows: 2, dir: "auto", value: review.texts[name] || "" });
+      field.onchange = () => write(name, field.value);
+      return make("label", {}, make("span", {}, visible(name)), field);
+    }),
+  );
 }
 
 /** Places a mention with one click; if its label is not in the schema, as the label chosen beside "Label the words". */
@@ -182,19 +236,29 @@ function drawLedger() {
   const { source, placed } = reviews[current];
   const mentions = source.ledger.map((mention, number) => {
     const what = make("span", { className: "what" }, chip(mention.label), " ", make("bdi", {}, visible(mention.text)));
-    const row = make("li", {}, what, make("span", { className: "note" }, mention.status.replace("_", " ")));
+    const why = [mention.status.replace("_", " "), mention.reason && `“${visible(mention.reason)}”`].filter(Boolean);
+    const row = make("li", {}, what, make("span", { className: "note" }, why.join(" · ")));
     if (placed.has(number)) row.append(make("span", { className: "mark" }, "✓ placed"));
     else row.append(placeButton(mention, number));
     return row;
   });
-  const others = source.discarded.map(({ kind, value, reason }) => make("li", {},
-    make("span", { className: "what" }, `${kind}: `, make("bdi", {}, visible(value))), make("span", { className: "note" }, visible(reason))));
+  const others = source.discarded.map(({ kind, value, reason }) =>
+    make(
+      "li",
+      {},
+      make("span", { className: "what" }, `${kind}: `, make("bdi", {}, visible(value))),
+      make("span", { className: "note" }, visible(reason)),
+    ),
+  );
   const count = mentions.length + others.length;
   $("ledger").replaceChildren(...mentions, ...others);
   $("ledger").hidden = count === 0;
   $("n-ledger").textContent = count || "";
   $("no-ledger").hidden = count > 0;
   const silent = source.outcome !== null && source.outcome !== "labeled";
-  $("no-ledger").textContent = silent ? `There is no answer to show: ${source.outcome.replace("_", " ")}.`
-    : source.outcome === null ? "No model’s answer comes with this document." : "Everything that the model said stands in the text.";
+  $("no-ledger").textContent = silent
+    ? `There is no answer to show: ${source.outcome.replace("_", " ")}.`
+    : source.outcome === null
+      ? "No model’s answer comes with this document."
+      : "Everything that the model said stands in the text.";
 }

@@ -22,8 +22,14 @@ function drawRelations() {
   $("n-relations").textContent = links.length || "";
   $("relations").hidden = links.length === 0;
   $("no-relations").hidden = links.length > 0;
-  $("relations").replaceChildren(...links.map((_, number) => linkRow(number)));
+  drawLinkRows();
   if (linked >= 0) select($("relations"), $(`r${linked}`));
+}
+
+function drawLinkRows() {
+  const first = Math.max(0, linked - ROWS / 2);
+  const links = reviews[current].links.slice(first, first + ROWS);
+  $("relations").replaceChildren(...links.map((_, number) => linkRow(first + number)));
 }
 
 function linkRow(number) {
@@ -33,8 +39,17 @@ function linkRow(number) {
   const gone = review.gone(link) ? "an end was rejected" : "";
   const score = link.confidence === null ? "" : link.confidence.toFixed(2);
   row.classList.toggle("gone", Boolean(gone));
-  row.append(make("span", { className: "what" }, make("span", { className: "chip link" }, visible(link.label)), " ",
-    make("bdi", {}, words(link.head)), " → ", make("bdi", {}, words(link.tail))));
+  row.append(
+    make(
+      "span",
+      { className: "what" },
+      make("span", { className: "chip link" }, visible(link.label)),
+      " ",
+      make("bdi", {}, words(link.head)),
+      " → ",
+      make("bdi", {}, words(link.tail)),
+    ),
+  );
   row.append(...noteOf(link, [review.changed(link) ? "changed" : "", gone, score]));
   return row;
 }
@@ -42,6 +57,7 @@ function linkRow(number) {
 function pickLink(number) {
   $(`r${linked}`)?.setAttribute("aria-selected", "false");
   linked = number;
+  if (linked >= 0 && !$(`r${linked}`)) drawLinkRows();
   select($("relations"), $(`r${linked}`));
   if (linked < 0) return;
   linking = null;
@@ -78,7 +94,9 @@ function link(tail, name = allowed(linking, tail)[0]) {
   const head = linking;
   if (tail.state === "rejected") return say("A rejected entity takes no relation.");
   if (!name || !allowed(head, tail).includes(name)) {
-    return say(`${name ? visible(name) : "No relation of the schema"} does not go from ${visible(head.label)} to ${visible(tail.label)}.`);
+    return say(
+      `${name ? visible(name) : "No relation of the schema"} does not go from ${visible(head.label)} to ${visible(tail.label)}.`,
+    );
   }
   stopLinking();
   const number = session.act(current, picked, (review) => review.addLink(head, tail, name));
@@ -112,5 +130,7 @@ function turn() {
   if (!allowed(tail, head).includes(label)) {
     return say(`${visible(label)} does not go from ${visible(tail.label)} to ${visible(head.label)}.`);
   }
-  return decideLink((link) => { Object.assign(link, { head: tail, tail: head, state: link.origin ? "accepted" : "added" }); }, "turned");
+  return decideLink((link) => {
+    Object.assign(link, { head: tail, tail: head, state: link.origin ? "accepted" : "added" });
+  }, "turned");
 }

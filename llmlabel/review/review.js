@@ -25,6 +25,7 @@ class Review {
     this.items = this.source.entities.map(({ start, end, ...rest }) => ({
       ...rest,
       origin: [start, end, rest.label],
+      given: rest.attributes,
       start: this.units.toUnits(start),
       end: this.units.toUnits(end),
       state: "open",
@@ -32,7 +33,11 @@ class Review {
     const items = [...this.items];
     this.links = this.source.relations.map(([head, tail, label, confidence]) => ({
       origin: [items[head].origin, items[tail].origin, label],
-      head: items[head], tail: items[tail], label, confidence, state: "open",
+      head: items[head],
+      tail: items[tail],
+      label,
+      confidence,
+      state: "open",
     }));
   }
 
@@ -44,7 +49,9 @@ class Review {
   get reviewed() {
     if (this.done || !this.items) return this.done;
     const open = (thing) => thing.state === "open";
-    return this.items.length > 0 && !this.items.some(open) && !this.links.some((link) => open(link) && !this.gone(link));
+    return (
+      this.items.length > 0 && !this.items.some(open) && !this.links.some((link) => open(link) && !this.gone(link))
+    );
   }
 
   snapshot() {
@@ -67,8 +74,30 @@ class Review {
 
   changed(thing) {
     if (thing.origin === null) return false;
-    if (!thing.head) return String(this.points(thing)) !== String(thing.origin);
+    if (!thing.head)
+      return String(this.points(thing)) !== String(thing.origin) || this.attributesOf(thing) !== undefined;
     return String([thing.head.origin, thing.tail.origin, thing.label]) !== String(thing.origin);
+  }
+
+  /** What an entity's attributes are as long as nobody chooses others: a relabelled one has none. */
+  usualAttributes(item) {
+    return item.origin && item.label === item.origin[2] ? item.given : {};
+  }
+
+  /** The attributes as a decision has to name them, or undefined if they are the usual ones. */
+  attributesOf(item) {
+    const answered = (attributes) =>
+      JSON.stringify(
+        Object.entries(attributes)
+          .filter(([, labels]) => labels.length)
+          .sort(),
+      );
+    return answered(item.attributes) === answered(this.usualAttributes(item)) ? undefined : item.attributes;
+  }
+
+  relabel(thing, label) {
+    Object.assign(thing, { label, state: thing.origin ? "accepted" : "added" });
+    if (!thing.head) thing.attributes = { ...this.usualAttributes(thing) };
   }
 
   add(start, end, label) {
@@ -77,7 +106,17 @@ class Review {
       same.state = same.origin ? "accepted" : "added";
       return this.items.indexOf(same);
     }
-    const item = { origin: null, start, end, label, match: "human", confidence: null, reason: null, state: "added" };
+    const item = {
+      origin: null,
+      start,
+      end,
+      label,
+      match: "human",
+      confidence: null,
+      reason: null,
+      attributes: {},
+      state: "added",
+    };
     this.items.push(item);
     this.items.sort((a, b) => a.start - b.start || b.end - a.end);
     return this.items.indexOf(item);
@@ -96,7 +135,8 @@ class Review {
     const base = { version: VERSION, document: this.id, text: this.source.hash };
     const lines = [
       ...this.items.flatMap((item) => this.decided(item, "entity", "to", (one) => this.points(one))),
-      ...this.links.filter((link) => !this.gone(link))
+      ...this.links
+        .filter((link) => !this.gone(link))
         .flatMap((link) => this.decided(link, "relation", "link", (one) => this.linkPoints(one))),
     ];
     for (const [name, labels] of Object.entries(this.classes)) {
@@ -111,9 +151,11 @@ class Review {
 
   /** The line about one entity or relation; `before` and `after` name its fields. */
   decided(thing, before, after, points) {
-    if (thing.origin === null) return thing.state === "added" ? [{ action: "add", [after]: points(thing) }] : [];
+    const attributes = thing.head ? undefined : this.attributesOf(thing); // JSON leaves undefined out
+    if (thing.origin === null)
+      return thing.state === "added" ? [{ action: "add", [after]: points(thing), attributes }] : [];
     if (thing.state === "rejected") return [{ action: "reject", [before]: thing.origin }];
-    if (this.changed(thing)) return [{ action: "change", [before]: thing.origin, [after]: points(thing) }];
+    if (this.changed(thing)) return [{ action: "change", [before]: thing.origin, [after]: points(thing), attributes }];
     return thing.state === "accepted" ? [{ action: "accept", [before]: thing.origin }] : [];
   }
 
@@ -139,20 +181,22 @@ class Review {
     else if (line.action === "class" && Array.isArray(line.labels)) this.classes[line.name] = line.labels;
     else if (line.action === "text" && typeof line.value === "string") this.texts[line.name] = line.value;
     else if (line.action === "done") this.done = true;
-    else if (isSpan(line.to)) this.takeSpan(thing, line.to);
+    else if (isSpan(line.to)) this.takeSpan(thing, line.to, line.attributes);
     else if (Array.isArray(line.link)) return this.takeLink(thing, line.link);
     else return false;
     return true;
   }
 
-  takeSpan(item, [start, end, label]) {
+  takeSpan(item, [start, end, label], attributes) {
     const [from, to] = [this.units.toUnits(start), this.units.toUnits(end)];
     if (item) Object.assign(item, { start: from, end: to, label, state: "accepted" });
-    else this.add(from, to, label);
+    const taken = item || this.items[this.add(from, to, label)];
+    taken.attributes = { ...(attributes || this.usualAttributes(taken)) };
   }
 
   takeLink(link, [from, to, label]) {
-    const at = (span) => this.items.find((item) => item.state !== "rejected" && String(this.points(item)) === String(span));
+    const at = (span) =>
+      this.items.find((item) => item.state !== "rejected" && String(this.points(item)) === String(span));
     const [head, tail] = [at(from), at(to)];
     if (!head || !tail) return false;
     if (link) Object.assign(link, { head, tail, label, state: "accepted" });
@@ -163,15 +207,4 @@ class Review {
 
 function isSpan(value) {
   return Array.isArray(value) && value.length === 3 && Number.isInteger(value[0]) && Number.isInteger(value[1]);
-}
-
-/** The next border of a character or word from a position, in direction -1 or 1. */
-function nextBorder(text, position, direction, granularity) {
-  const from = Math.max(text.lastIndexOf("\n", position - 2) + 1, position - 1000, 0);
-  let to = text.indexOf("\n", position + 1);
-  to = Math.min(to < 0 ? text.length : to + 1, position + 1000);
-  const segments = [...new Intl.Segmenter(undefined, { granularity }).segment(text.slice(from, to))];
-  const borders = [...segments.map((segment) => from + segment.index), to];
-  if (direction > 0) return borders.find((border) => border > position) ?? position;
-  return borders.findLast((border) => border < position) ?? position;
 }

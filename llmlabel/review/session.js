@@ -90,7 +90,10 @@ class Session {
         }
         for (const { review } of piece) this.unsent.delete(review);
         try {
-          await this.post(piece.flatMap(({ lines }) => lines), leaving);
+          await this.post(
+            piece.flatMap(({ lines }) => lines),
+            leaving,
+          );
         } catch (error) {
           for (const { review } of piece) this.unsent.add(review);
           throw error;
@@ -146,7 +149,10 @@ class Session {
 
   /** The decisions as JSONL. */
   file(reviewer) {
-    return this.reviews.flatMap((review) => review.decisions(reviewer)).map((line) => JSON.stringify(line) + "\n").join("");
+    return this.reviews
+      .flatMap((review) => review.decisions(reviewer))
+      .map((line) => JSON.stringify(line) + "\n")
+      .join("");
   }
 
   /** Reads a JSONL file of decisions; returns [lines taken, lines that fit no document of this page]. */
@@ -157,7 +163,9 @@ class Session {
       let line;
       try {
         line = JSON.parse(row);
-        line.action === "reset" ? byDocument.delete(line.document) : byDocument.set(line.document, [...byDocument.get(line.document) || [], line]);
+        line.action === "reset"
+          ? byDocument.delete(line.document)
+          : byDocument.set(line.document, [...(byDocument.get(line.document) || []), line]);
       } catch {
         lost++;
       }

@@ -3,73 +3,6 @@
 "use strict";
 
 const LANES = 4;
-const LONGEST = 6000; // characters of one block
-const RIGHT_TO_LEFT = /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
-const HIDDEN = new RegExp(
-  "(\\u{1F3F4}[\\u{E0020}-\\u{E007F}]+)|([\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f" +
-  "\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff\\u{E0000}-\\u{E007F}])", "gu");
-
-/** What is shown in place of a hidden character. */
-function picture(character) {
-  const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  return code === 0x7f ? "␡" : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
-}
-
-/** A text with its hidden characters made visible. */
-function visible(text) {
-  return text.replace(HIDDEN, (all, flag) => flag || picture(all));
-}
-
-/** Converts positions of one text between code points (in files) and UTF-16 units (here). */
-class Units {
-  constructor(text) {
-    this.starts = null;
-    if (!/[\ud800-\udfff]/.test(text)) return;
-    this.starts = [];
-    for (let at = 0; at < text.length; at += text.codePointAt(at) > 0xffff ? 2 : 1) this.starts.push(at);
-    this.starts.push(text.length);
-  }
-
-  toUnits(point) {
-    return this.starts ? this.starts[point] : point;
-  }
-
-  toPoints(unit) {
-    return this.starts ? lastAtMost(this.starts, unit, (start) => start) : unit;
-  }
-}
-
-/** The index of the last item whose key is at most the value; items are sorted by key. */
-function lastAtMost(items, value, key) {
-  let low = 0, high = items.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (key(items[middle]) <= value) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-/** The direction of a paragraph, by its first letter. */
-function direction(text) {
-  return RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr";
-}
-
-/** Where to continue a long paragraph in a new block: the last place before a position that tears least. */
-function cut(text, near, spans) {
-  const from = near - LONGEST / 2;
-  const part = text.slice(from, near);
-  const free = (at) => !spans.some(({ start, end }) => start < at && at < end);
-  for (const border of [/[.!?…؟。！？।]["'”»)]*(?:\s+|(?<=[。！？।]["'”»)]*))/gu, /\s+/gu, /[、，；]/gu]) {
-    const places = [...part.matchAll(border)].map((found) => from + found.index + found[0].length).reverse();
-    const at = places.find((place) => text[place] !== "\n" && free(place));
-    if (at) return at;
-  }
-  const last = nextBorder(text, near, -1, "grapheme");
-  const before = Math.min(last, ...spans.filter(({ start, end }) => start < last && last < end).map(({ start }) => start));
-  return before > from ? before : last;
-}
 
 /** Gives each span a lane, so that nested and crossing spans have underlines of their own. */
 function lanes(spans) {
@@ -86,15 +19,20 @@ function lanes(spans) {
 /** The parts of rejected spans that no other span covers: only these are shown as struck out. */
 function uncovered(spans) {
   const living = spans.filter((span) => !span.rejected);
-  return spans.filter((span) => span.rejected).flatMap((span) => {
-    let parts = [span];
-    for (const { start, end } of living) {
-      if (start >= span.end || end <= span.start) continue;
-      parts = parts.flatMap((part) => [{ start: part.start, end: Math.min(part.end, start) }, { start: Math.max(part.start, end), end: part.end }]);
-      parts = parts.filter((part) => part.start < part.end);
-    }
-    return parts;
-  });
+  return spans
+    .filter((span) => span.rejected)
+    .flatMap((span) => {
+      let parts = [span];
+      for (const { start, end } of living) {
+        if (start >= span.end || end <= span.start) continue;
+        parts = parts.flatMap((part) => [
+          { start: part.start, end: Math.min(part.end, start) },
+          { start: Math.max(part.start, end), end: part.end },
+        ]);
+        parts = parts.filter((part) => part.start < part.end);
+      }
+      return parts;
+    });
 }
 
 /** Shows one text and its spans in an element. */
@@ -167,10 +105,15 @@ class TextView {
   borders(start, end) {
     const first = this.pieces[lastAtMost(this.pieces, start, (piece) => piece.start)];
     const last = this.pieces[lastAtMost(this.pieces, end - 1, (piece) => piece.start)];
-    const [from, to] = [first.whole ? first.node.firstChild : first.node, last.whole ? last.node.firstChild : last.node];
+    const [from, to] = [
+      first.whole ? first.node.firstChild : first.node,
+      last.whole ? last.node.firstChild : last.node,
+    ];
     return {
-      startContainer: from, startOffset: first.whole ? 0 : start - first.start,
-      endContainer: to, endOffset: last.whole ? to.length : end - last.start,
+      startContainer: from,
+      startOffset: first.whole ? 0 : start - first.start,
+      endContainer: to,
+      endOffset: last.whole ? to.length : end - last.start,
     };
   }
 
@@ -233,7 +176,8 @@ class TextView {
       CSS.highlights.get(name).delete(range);
       this.marked.delete(key);
     }
-    for (const [key, { name, lane, start, end }] of wanted) if (!this.marked.has(key)) this.paint(key, name, lane, start, end);
+    for (const [key, { name, lane, start, end }] of wanted)
+      if (!this.marked.has(key)) this.paint(key, name, lane, start, end);
     this.pick(picked);
   }
 

@@ -243,6 +243,22 @@ def test_relation_to_nothing_is_refused() -> None:
         apply(decide("accept", relation=link))
 
 
+def test_attributes_are_chosen_kept_by_a_move_and_dropped_by_another_label() -> None:
+    """
+    They are about the label: a moved entity has them still, a relabelled one only those that were chosen for it.
+    """
+    doctor, patient = {"role": (ClassLabel(label="doctor"),)}, {"role": (ClassLabel(label="patient"),)}
+    entities = (ANN.model_copy(update={"attributes": doctor}), BOLT, ROME)
+
+    def first(to: tuple[int, int, str], **attributes: object) -> Entity:
+        return apply(decide("change", entity=ANN_SPAN, to=to, **attributes), entities=entities).entities[0]
+
+    assert doctor == first((2, 4, "PERSON")).attributes
+    assert {} == first((2, 5, "ORG")).attributes
+    assert patient == first(ANN_SPAN, attributes={"role": ["patient"]}).attributes
+    assert {} == first(ANN_SPAN, attributes={"role": []}).attributes
+
+
 def test_free_text_is_corrected_and_may_be_emptied() -> None:
     """
     A text that a person wrote replaces the model's; an empty one means none.
@@ -323,6 +339,10 @@ def test_file_of_decisions_is_read_in_order(tmp_path: Path) -> None:
         (
             json.dumps({"document": "d", "text": "", "action": "add"}),
             "action 'add' needs 'to' or 'link', found neither",
+        ),
+        (
+            json.dumps({"document": "d", "text": "", "action": "done", "attributes": {}}),
+            "'attributes' belong to the entity that 'to' names",
         ),
         (
             json.dumps({"document": "d", "text": "", "action": "accept", "entity": [0, 1, "A"], "to": [0, 1, "A"]}),
