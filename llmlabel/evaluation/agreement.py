@@ -14,12 +14,12 @@ from llmlabel.evaluation.scores import Score, ratio
 from llmlabel.evaluation.tables import text_table
 from llmlabel.evaluation.tokens import token_tags
 from llmlabel.html import Cell, table_html
-from llmlabel.types import LabeledDocument, Value
+from llmlabel.types import LabeledDocument, Shown
 
 _HEADERS = ("", "agreement", "low", "high", "kappa", "units")
 
 
-class Agreement(Value):
+class Agreement(Shown):
     """How far two annotators agree on the same documents; prints as a table, shows itself in a notebook.
 
     Attributes:

@@ -281,8 +281,10 @@ class Assembler:
         if chosen:
             method = "votes" if self.samples > 1 else None
             shares = [(label, votes[label] / self.samples if method else None) for label in chosen]
+            said = {c.label: c.reason for pieces in answers.values() for piece in pieces for c in piece if c.reason}
             self.labels.classes[part.name] = tuple(
-                ClassLabel(label=label, confidence=share, confidence_method=method) for label, share in shares
+                ClassLabel(label=label, confidence=share, confidence_method=method, reason=said.get(label))
+                for label, share in shares
             )
 
     def _over_pieces(self, part: Classification, pieces: list[tuple[ClassLabel, ...]]) -> list[str]:
