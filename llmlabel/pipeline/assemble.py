@@ -13,16 +13,7 @@ from typing import Literal
 
 from llmlabel.pipeline.reading import Reading, shifted, short
 from llmlabel.schema import Classification, LabelSchema
-from llmlabel.types import (
-    ClassLabel,
-    Discarded,
-    Entity,
-    Mention,
-    MentionRelation,
-    Placement,
-    Relation,
-    Status,
-)
+from llmlabel.types import ClassLabel, Discarded, Entity, Mention, MentionRelation, Placement, Relation, Status
 
 
 @dataclass(slots=True)
@@ -276,7 +267,7 @@ class Assembler:
         chosen = [label for label in part.label_names if votes[label] / self.samples >= 0.5]
         if not part.multi_label:
             chosen = sorted(chosen, key=lambda label: -votes[label])[:1]
-        for label in votes.keys() - set(chosen):
+        for label in sorted(votes.keys() - set(chosen)):
             self._discard("class", f"{part.name}: {label}", "outvoted")
         if chosen:
             method = "votes" if self.samples > 1 else None
