@@ -28,8 +28,8 @@ class Agreement(Shown):
         only_second: The same for the second.
         spans: Exact span agreement: its F1 is the same whoever is taken for gold.
         by_label: The same for each label.
-        intervals: Bootstrap intervals over documents: ``f1`` of ``spans``, ``label PER`` of each label, ``class tone`` of
-            each share in ``classes``.
+        intervals: Bootstrap intervals over documents: ``f1`` of ``spans``, ``label PER`` of each label, ``class tone``
+            of each share in ``classes``.
         token_kappa: Cohen's kappa of the token tags. Most tokens are O, which lifts it: read it beside the span F1.
         token_kappa_marked: The same on tokens that at least one of the two has marked.
         classes: Share of documents with equal labels, by classification.
