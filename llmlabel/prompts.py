@@ -38,7 +38,7 @@ class PromptTemplate(Value):
         builtin_rules: Whether to give the rules on verbatim copies, occurrences, inventions and empty answers.
         demonstrations: Where examples go: as ``"turns"`` of the conversation, or into the ``"system"`` message.
         answer_format: ``"json"``, ``"by_label"``, ``"inline"``, or an ``AnswerFormat`` of your own.
-        reasons: Whether to ask why each entity has its label.
+        reasons: Whether to ask why each entity, and each classification, has its label.
         max_output_tokens: Limit of one answer; None leaves it to the provider.
 
     Raises:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import field_validator, model_validator
 
 from llmlabel.errors import ConfigurationError
+from llmlabel.html import table_html, terminal_safe
 from llmlabel.schema_example import Example
 from llmlabel.schema_parts import Classification, FreeText, Label, Part, RelationLabel, at, distinct, named
+from llmlabel.types import Shown
 
 __all__ = ["Classification", "Example", "FreeText", "Label", "LabelSchema", "RelationLabel"]
 
@@ -35,7 +37,7 @@ def _used_classes(
         yield from ((f"label of {name!r}", label, known[name]) for label in labels)
 
 
-class LabelSchema(Part):
+class LabelSchema(Part, Shown):
     """All that a run labels.
 
     ``entities``, ``relations`` and ``texts`` take ``{name: description}`` or a list of names and parts;
@@ -176,9 +178,7 @@ class LabelSchema(Part):
         content = json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
-    def _repr_html_(self) -> str:
-        from llmlabel.html import table_html
-
+    def _rows(self) -> list[tuple[str, str, str]]:
         rows = [("entity", part.name, part.description) for part in self.entities]
         rows += [("relation", part.name, part.description) for part in self.relations]
         rows += [
@@ -186,8 +186,14 @@ class LabelSchema(Part):
             for part in self.questions
             for label in part.labels
         ]
-        rows += [("text", part.name, part.description) for part in self.texts]
-        return table_html(("", "label", "description"), rows, self.guidelines)
+        return rows + [("text", part.name, part.description) for part in self.texts]
+
+    def __str__(self) -> str:
+        lines = [f"{kind}: {name}" + (f" ({text})" if text else "") for kind, name, text in self._rows()]
+        return terminal_safe("\n".join([*lines, self.guidelines] if self.guidelines else lines))
+
+    def _repr_html_(self) -> str:
+        return table_html(("", "label", "description"), self._rows(), self.guidelines)
 
     @classmethod
     def from_file(cls, path: str | Path) -> LabelSchema:

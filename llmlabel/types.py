@@ -36,6 +36,13 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", hide_input_in_errors=True)
 
 
+class Shown(Value):
+    """A value whose text is written for people: it is what a terminal shows, and a notebook that shows no HTML."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("..." if cycle else str(self))
+
+
 def explain(error: ValidationError) -> str:
     """Return a validation error as one line per field: ``entities[1].name: …`` (values are not repeated)."""
     lines = []
@@ -115,6 +122,7 @@ class ClassLabel(Value):
     label: str
     confidence: float | None = Field(default=None, ge=0, le=1)
     confidence_method: str | None = None
+    reason: str | None = None
 
 
 class Entity(Value):
@@ -161,7 +169,7 @@ class Provenance(Value):
     reviewed: bool = False
 
 
-class LabeledDocument(Value):
+class LabeledDocument(Shown):
     """A document with labels, each entity proven to stand in the text.
 
     Raises:
@@ -213,10 +221,25 @@ class LabeledDocument(Value):
         spans = [(e.start, e.end, e.label, e.match, e.confidence) for e in self.entities]
         return document_html(self.document.id, self.document.text, spans, self._facts())
 
+    def __str__(self) -> str:
+        from llmlabel.html import terminal_safe
+
+        text = self.document.text
+        lines = [f"{self.document.id}: {text if len(text) <= 200 else text[:199] + '…'}"]
+        lines += [f"  {e.label} [{e.start}, {e.end}) {e.text}{_because(e.reason)}" for e in self.entities]
+        lines += [f"  {name}: {value}" for name, value in self._facts()]
+        return terminal_safe("\n".join(lines))
+
     def _facts(self) -> list[tuple[str, str]]:
-        facts = [(name, ", ".join(c.label for c in chosen)) for name, chosen in self.classes.items()]
+        facts = [
+            (name, ", ".join(c.label + _because(c.reason) for c in chosen)) for name, chosen in self.classes.items()
+        ]
         ends = [(r.label, f"{self.entities[r.head].text} → {self.entities[r.tail].text}") for r in self.relations]
         return [*facts, *self.texts.items(), *ends]
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
 
 
 class Mention(Value):

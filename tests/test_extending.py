@@ -87,12 +87,12 @@ def test_provider_takes_at_most_15_lines():
 
 def test_exporter_writes_entities_and_holds_back_the_rest(tmp_path: Path):
     """
-    The page's exporter writes one line per entity, and reports what was not labelled.
+    The page's exporter writes one line per entity, no formula, and reports what was not labelled.
     """
     from llmlabel import Document, Prediction
 
-    document = Document(id="1", text="Ann")
-    entity = Entity(start=0, end=3, label="PER", text="Ann")
+    document = Document(id="1", text="=Ann")
+    entity = Entity(start=0, end=4, label="PER", text="=Ann")
     path = tmp_path / "out.csv"
     report = PLACE["CsvExporter"](path).export(
         [
@@ -102,5 +102,5 @@ def test_exporter_writes_entities_and_holds_back_the_rest(tmp_path: Path):
     )
     rows = list(csv.reader(path.read_text("utf-8").splitlines()))
 
-    assert [["1", "0", "3", "PER", "Ann"]] == rows
+    assert [["document", "start", "end", "label", "text"], ["1", "0", "4", "PER", "'=Ann"]] == rows
     assert (1, ["2"]) == (report.written, [item.document_id for item in report.held_back])

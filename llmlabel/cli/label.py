@@ -11,6 +11,7 @@ from llmlabel.cli import arguments as arg
 from llmlabel.cli import documents, keys, names, report
 from llmlabel.errors import ExportError
 from llmlabel.exporters.base import Exporter
+from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
@@ -58,9 +59,7 @@ def label(
     documents.expect(input, out)
     label_schema = LabelSchema.from_file(schema)
     targets = _blinded(names.exporters(arg.listed(to), label_schema, out, export_option), blind)
-    made = keys.labeler(labeler, label_schema, model, base_url, option)
-    if format is not None:
-        made.prompt = made.prompt.model_copy(update={"answer_format": format})
+    made = _answering(keys.labeler(labeler, label_schema, model, base_url, option), format)
     asking = arg.settings(
         Asking,
         documents_per_request=documents_per_request,
@@ -77,6 +76,13 @@ def label(
         pipeline.description |= {"command": typed(context), "folder": str(Path.cwd())}
         result = run(pipeline, chosen, out / "run.jsonl")
     report.finish(result, out / "run.jsonl")
+
+
+def _answering(made: LLMLabeler, format: str | None) -> LLMLabeler:
+    """Return the labeler, told to ask for answers of this format if one is named."""
+    if format is not None:
+        made.prompt = made.prompt.model_copy(update={"answer_format": format})
+    return made
 
 
 def _blinded(targets: Sequence[Exporter], share: float) -> Sequence[Exporter]:

@@ -7,19 +7,19 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.evaluation.bootstrap import Interval
+from llmlabel.evaluation.bootstrap import Interval, Ratios
 from llmlabel.evaluation.evaluator import evaluate
 from llmlabel.evaluation.matching import answered, by_id
 from llmlabel.evaluation.scores import Score, ratio
 from llmlabel.evaluation.tables import text_table
 from llmlabel.evaluation.tokens import token_tags
 from llmlabel.html import Cell, table_html
-from llmlabel.types import LabeledDocument, Value
+from llmlabel.types import LabeledDocument, Shown
 
 _HEADERS = ("", "agreement", "low", "high", "kappa", "units")
 
 
-class Agreement(Value):
+class Agreement(Shown):
     """How far two annotators agree on the same documents; prints as a table, shows itself in a notebook.
 
     Attributes:
@@ -28,7 +28,8 @@ class Agreement(Value):
         only_second: The same for the second.
         spans: Exact span agreement: its F1 is the same whoever is taken for gold.
         by_label: The same for each label.
-        intervals: Bootstrap intervals over documents: ``f1`` of ``spans``, and ``label PER`` of each label.
+        intervals: Bootstrap intervals over documents: ``f1`` of ``spans``, ``label PER`` of each label, ``class tone``
+            of each share in ``classes``.
         token_kappa: Cohen's kappa of the token tags. Most tokens are O, which lifts it: read it beside the span F1.
         token_kappa_marked: The same on tokens that at least one of the two has marked.
         classes: Share of documents with equal labels, by classification.
@@ -50,13 +51,15 @@ class Agreement(Value):
         """Yield the table: what, agreement (F1 of spans, share of equal classes), its interval, kappa, units."""
         named = [("spans (F1)", self.spans, "f1"), *((k, s, f"label {k}") for k, s in self.by_label.items())]
         for title, score, name in named:
-            found = self.intervals.get(name)
-            low, high = (found.low, found.high) if found else (None, None)
-            yield title, score.f1, low, high, None, score.tp + score.fp + score.fn
+            yield title, score.f1, *self._bounds(name), None, score.tp + score.fp + score.fn
         yield "tokens", None, None, None, self.token_kappa, None
         yield "tokens, marked", None, None, None, self.token_kappa_marked, None
         for name, share in self.classes.items():
-            yield name, share, None, None, self.kappa[name], None
+            yield name, share, *self._bounds(f"class {name}"), self.kappa[name], None
+
+    def _bounds(self, name: str) -> tuple[float | None, float | None]:
+        found = self.intervals.get(name)
+        return (None, None) if found is None else (found.low, found.high)
 
     def _summary(self) -> str:
         alone = self.only_first + self.only_second
@@ -99,12 +102,28 @@ def agreement(
         only_second=len(two) - len(shared),
         spans=scores.exact,
         by_label=scores.by_label,
-        intervals={name: found for name, found in scores.intervals.items() if name == "f1" or name[:6] == "label "},
+        intervals={
+            **{name: found for name, found in scores.intervals.items() if name == "f1" or name[:6] == "label "},
+            **_class_intervals(chosen, samples, seed),
+        },
         token_kappa=cohen_kappa(tags),
         token_kappa_marked=cohen_kappa([pair for pair in tags if pair != ("O", "O")]),
         classes={name: percent_agreement(pairs) for name, pairs in chosen.items()},
         kappa={name: cohen_kappa(pairs) for name, pairs in chosen.items()},
     )
+
+
+def _class_intervals(
+    chosen: Mapping[str, Sequence[tuple[Hashable, Hashable]]], samples: int, seed: int
+) -> dict[str, Interval]:
+    """The interval of each classification's percent agreement, over the documents in which both have answered it."""
+    found: dict[str, Interval] = {}
+    for name, pairs in chosen.items():
+        ratios = Ratios(len(pairs), seed)
+        equal = dict(enumerate(float(a == b) for a, b in pairs))
+        ratios.add(f"class {name}", equal, dict.fromkeys(equal, 1.0))
+        found |= ratios.intervals(samples)
+    return found
 
 
 def _both_have(one: LabeledDocument, two: LabeledDocument, name: str) -> bool:

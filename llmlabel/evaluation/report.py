@@ -12,7 +12,7 @@ from llmlabel.evaluation.scores import PartialScore, Score, macro_f1, weighted_f
 from llmlabel.evaluation.spans import Confused, ErrorKinds
 from llmlabel.evaluation.tables import csv_table, rich_table, shown, text_table
 from llmlabel.html import table_html, terminal_safe
-from llmlabel.types import NO_USAGE, Usage, Value
+from llmlabel.types import NO_USAGE, Shown, Usage, Value
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,7 +57,7 @@ class Counts(Value):
     unplaced: dict[str, int] = {}
 
 
-class Evaluation(Value):
+class Evaluation(Shown):
     """How good predictions are; prints as tables, shows itself in a notebook.
 
     Attributes:

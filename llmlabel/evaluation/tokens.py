@@ -14,7 +14,7 @@ from llmlabel.evaluation.matching import answered, by_id, check_text
 from llmlabel.evaluation.scores import Score
 from llmlabel.evaluation.tables import rich_table, text_table
 from llmlabel.html import table_html
-from llmlabel.types import LabeledDocument, Value
+from llmlabel.types import LabeledDocument, Shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +43,7 @@ def token_tags(labeled: LabeledDocument | None, text: str | None = None) -> list
     return found
 
 
-class TokenTable(Value):
+class TokenTable(Shown):
     """Score of each tag; ``all`` is without O."""
 
     by_tag: dict[str, Score]

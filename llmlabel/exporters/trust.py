@@ -59,7 +59,9 @@ class Trust:
         return labeled.model_copy(update={"entities": entities, "relations": relations, "classes": classes})
 
     def _plain(self, chosen: Iterable[ClassLabel]) -> tuple[ClassLabel, ...]:
-        return tuple(c if self._shows(c.confidence_method) else ClassLabel(label=c.label) for c in chosen)
+        return tuple(
+            c if self._shows(c.confidence_method) else ClassLabel(label=c.label, reason=c.reason) for c in chosen
+        )
 
     def _shows(self, method: str | None) -> bool:
         return method is None or is_calibrated(method) or method in self.confidence

@@ -37,7 +37,7 @@ class ByLabelFormat(AnswerFormat):
         bare = _bare(schema) and not packed
         table = record({label.name: array(_item(label, reasons)) for label in schema.entities})
         section: Json = {"entities": table} if schema.entities else {}
-        section |= other_tasks(schema, STRING)
+        section |= other_tasks(schema, STRING, reasons)
         answer_schema = table if bare else record(packed_in(section) if packed else section)
         parts = ", ".join(f'"{key}": ...' for key in section)
         lines = [ONLY_JSON]
@@ -45,7 +45,7 @@ class ByLabelFormat(AnswerFormat):
             lines.append(packed_asked(parts) if packed else f"It has the shape {{{parts}}}:")
         if schema.entities:
             lines += _entities_asked(schema, bare, reasons)
-        lines += others_asked(schema, "the words of an entity")
+        lines += others_asked(schema, "the words of an entity", reasons)
         return Request(instructions="\n".join(lines), answer_schema=within_limits(answer_schema))
 
     def show(self, labeled: Sequence[LabeledDocument], schema: LabelSchema, *, packed: bool = False) -> str:

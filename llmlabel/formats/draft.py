@@ -45,6 +45,7 @@ class Draft:
     numbered: list[int | None] = field(default_factory=list)
     links: list[object] = field(default_factory=list)
     classes: dict[str, tuple[ClassLabel, ...]] = field(default_factory=dict)
+    class_reasons: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     problems: list[Discarded] = field(default_factory=list)
     cut: bool = False
@@ -67,12 +68,17 @@ class Draft:
         return ParsedAnswer(
             mentions=tuple(self.mentions),
             relations=tuple(relations),
-            classes=self.classes,
+            classes={name: self._reasoned(name, chosen) for name, chosen in self.classes.items()},
             texts=self.texts,
             problems=tuple(self.problems),
             repaired=source is not None and source.repaired,
             complete=complete,
         )
+
+    def _reasoned(self, name: str, chosen: tuple[ClassLabel, ...]) -> tuple[ClassLabel, ...]:
+        """Return chosen labels with the reason that was given for their classification, if one was."""
+        said = self.class_reasons.get(name)
+        return tuple(item.model_copy(update={"reason": said}) for item in chosen) if said else chosen
 
     def mention(self, text: str, label: str, item: Mapping[str, Any]) -> None:
         """Take one mention; ``item`` is the object it came in, with reason, context and attributes."""

@@ -79,7 +79,7 @@ class InlineFormat(AnswerFormat):
             lines.append('- "details": a list with one object per entity: "id", the number in its marker, and')
             lines += ['  - "reason": why these words carry the label, in a few words.'] if reasons else []
             lines += ["  " + line for line in attributes_asked(schema)]
-        lines += others_asked(schema, "the number of an entity")
+        lines += others_asked(schema, "the number of an entity", reasons)
         answer_schema = within_limits(record(packed_in(section) if packed else section))
         return Request(instructions="\n".join(lines), answer_schema=answer_schema)
 
@@ -149,7 +149,7 @@ def _section_schema(schema: LabelSchema, reasons: bool) -> Json:
     ]
     if details:
         section["details"] = array(any_of(details))
-    return {**section, **other_tasks(schema, INTEGER)}
+    return {**section, **other_tasks(schema, INTEGER, reasons)}
 
 
 # -- demonstrations ---------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class JsonFormat(AnswerFormat):
         lines = [ONLY_JSON, packed_asked(", ".join(parts)) if packed else f"It has the shape {{{', '.join(parts)}}}:"]
         if schema.entities:
             lines += _entities_asked(schema, reasons)
-        lines += others_asked(schema, "the id of an entity")
+        lines += others_asked(schema, "the id of an entity", reasons)
         section = _section_schema(schema, reasons)
         answer_schema = within_limits(record(packed_in(section) if packed else section))
         return Request(instructions="\n".join(lines), answer_schema=answer_schema)
@@ -95,7 +95,7 @@ def _section_schema(schema: LabelSchema, reasons: bool) -> Json:
     section: Json = {}
     if schema.entities:
         section["entities"] = array(any_of([_item(schema, *group, reasons) for group in variants(schema.entities)]))
-    return {**section, **other_tasks(schema, INTEGER)}
+    return {**section, **other_tasks(schema, INTEGER, reasons)}
 
 
 def _item(schema: LabelSchema, names: tuple[str, ...], attributes: Any, reasons: bool) -> Json:

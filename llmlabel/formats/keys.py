@@ -10,6 +10,7 @@ ENTITIES = frozenset(
 )
 RELATIONS = frozenset({"relations", "relationships"})
 CLASSES = frozenset({"classes", "classifications", "classification"})
+CLASS_REASONS = frozenset({"class_reasons"})
 TEXTS = frozenset({"texts"})
 DOCUMENTS = frozenset({"documents", "docs"})
 COMMENTS = frozenset({"id", "reason", "reasoning", "explanation", "thinking", "thoughts", "notes", "note", "comment"})

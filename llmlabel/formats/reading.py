@@ -11,6 +11,7 @@ from typing import Any
 
 from llmlabel.formats.draft import CUT_OFF, Draft, strings
 from llmlabel.formats.keys import (
+    CLASS_REASONS,
     CLASSES,
     COMMENTS,
     ENTITIES,
@@ -70,6 +71,8 @@ class SectionReader(Draft):
             self._links(value)
         elif not is_label and task in CLASSES and (isinstance(value, dict | list) or not self._answers(key)):
             self._classes(value)
+        elif not is_label and task in CLASS_REASONS and isinstance(value, dict) and not self._answers(key):
+            self.class_reasons |= {clean(name): clean(said) for name, said in value.items() if isinstance(said, str)}
         elif not is_label and task in TEXTS and (isinstance(value, dict) or not self._answers(key)):
             self._texts(value)
         elif key in self.schema.entity_names:

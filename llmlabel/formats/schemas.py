@@ -68,12 +68,14 @@ def any_of(options: Sequence[Json]) -> Json:
     return options[0] if len(options) == 1 else {"anyOf": list(options)}
 
 
-def other_tasks(schema: LabelSchema, ends: Mapping[str, Any]) -> Json:
+def other_tasks(schema: LabelSchema, ends: Mapping[str, Any], reasons: bool = False) -> Json:
     """Return the properties for relations (whose ends look like ``ends``), classifications and free texts."""
     properties: Json = {}
     if schema.relations:
         names = one_of(part.name for part in schema.relations)
         properties["relations"] = array(record({"head": ends, "label": names, "tail": ends}))
+    if schema.classifications and reasons:  # before the labels: a reason thought of first can still change the choice
+        properties["class_reasons"] = record({part.name: STRING for part in schema.questions})
     if schema.classifications:
         properties["classes"] = choices(schema.questions)
     if schema.texts:

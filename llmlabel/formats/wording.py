@@ -20,7 +20,7 @@ def dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def others_asked(schema: LabelSchema, ends: str) -> list[str]:
+def others_asked(schema: LabelSchema, ends: str, reasons: bool = False) -> list[str]:
     """Return one line for relations, classifications and free texts, where the schema has them."""
     lines = []
     if schema.relations:
@@ -28,6 +28,8 @@ def others_asked(schema: LabelSchema, ends: str) -> list[str]:
             f'- "relations": a list of {{"head": {ends}, "label": a relation label, "tail": {ends}}}; '
             "only between entities of your answer; an empty list if there are none."
         )
+    if schema.classifications and reasons:
+        lines.append('- "class_reasons": an object with the keys of "classes": why the labels fit, in a few words.')
     if schema.classifications:
         lines.append('- "classes": an object with one key per classification:')
         lines += [f"  - {quoted(part.name)}: {_choice(part)}{_condition(schema, part)}" for part in schema.questions]
@@ -109,11 +111,22 @@ def shown_others(labeled: LabeledDocument, schema: LabelSchema, relations: Seque
     answer: dict[str, Any] = {}
     if schema.relations:
         answer["relations"] = list(relations)
+    if reasons := _shown_reasons(labeled, schema):
+        answer["class_reasons"] = reasons
     if schema.classifications:
         answer["classes"] = shown_choices(schema.questions, labeled.classes)
     if schema.texts:
         answer["texts"] = {part.name: labeled.texts.get(part.name, "") for part in schema.texts}
     return answer
+
+
+def _shown_reasons(labeled: LabeledDocument, schema: LabelSchema) -> dict[str, str]:
+    """Return why the labels of classifications fit, where a demonstration says so of any."""
+    said = {
+        part.name: next((item.reason for item in labeled.classes.get(part.name, ()) if item.reason), "")
+        for part in schema.questions
+    }
+    return said if any(said.values()) else {}
 
 
 def shown_packed(sections: Sequence[dict[str, Any]]) -> str:

@@ -95,12 +95,14 @@ class Questions:
             if item.label not in kept:
                 reason = "outvoted" if votes[item.label] else "another part of the text said otherwise"
                 self.discard("class", f"{part.name}: {item.label}", reason)
-            elif taken.setdefault(item.label, item) is not item:
+            elif taken.setdefault(item.label, item) is not item:  # the first one, with the reason given for it
                 self.discard("class", f"{part.name}: {item.label}", "duplicate")
         if self.samples == 1:
             return tuple(taken[label] for label in kept)
-        shares = ((label, votes[label] / self.samples) for label in kept)
-        return tuple(ClassLabel(label=label, confidence=share, confidence_method="votes") for label, share in shares)
+        return tuple(
+            taken[label].model_copy(update={"confidence": votes[label] / self.samples, "confidence_method": "votes"})
+            for label in kept
+        )
 
 
 def _of_sample(part: Classification, pieces: Sequence[Chosen]) -> list[str]:

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from llmlabel.errors import ConfigurationError, LabelerError, RunFailed, SourceError
 from llmlabel.html import table_html
-from llmlabel.types import ExportReport, Prediction, Rejected, Usage, Value, explain
+from llmlabel.types import ExportReport, Prediction, Rejected, Shown, Usage, explain
 
 KIND = "llmlabel-run"
 VERSION = 1
 
 
-class RunResult(Value):
+class RunResult(Shown):
     """The result of ``Pipeline.run``.
 
     Attributes:

@@ -14,7 +14,7 @@ from llmlabel.evaluation.scores import mean, ratio
 from llmlabel.evaluation.tables import text_table
 from llmlabel.html import table_html
 from llmlabel.quality.queue import QueueItem
-from llmlabel.types import LabeledDocument, Value
+from llmlabel.types import LabeledDocument, Shown, Value
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 _HEADERS = ("reviewed", "documents", "F1", "F1 low", "F1 high", "random", "oracle")
@@ -41,7 +41,7 @@ class Budget(Value):
     oracle: float | None = None
 
 
-class BudgetTable(Value):
+class BudgetTable(Shown):
     """One row per share of documents reviewed; prints as a table, shows itself in a notebook."""
 
     rows: tuple[Budget, ...]

@@ -10,7 +10,7 @@ from llmlabel.evaluation.scores import mean, ratio
 from llmlabel.evaluation.tables import shown, text_table
 from llmlabel.html import table_html, terminal_safe
 from llmlabel.quality.judging import Judged, Kind, judged
-from llmlabel.types import LabeledDocument, Value
+from llmlabel.types import LabeledDocument, Shown, Value
 
 _HEADERS = ("confidence", "labels", "mean confidence", "share right")
 
@@ -25,7 +25,7 @@ class Bin(Value):
     right: float | None
 
 
-class Reliability(Value):
+class Reliability(Shown):
     """What a confidence is worth, on labels that were judged.
 
     Attributes:

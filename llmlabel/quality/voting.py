@@ -209,12 +209,19 @@ def _classes(
             kept = kept[:1] if votes[kept[0]] > votes[kept[1]] else []
         if kept or not votes:
             chosen[name] = tuple(
-                ClassLabel(label=label, confidence=votes[label] / len(voters), confidence_method=VOTES)
+                _chosen(voters, name, label).model_copy(
+                    update={"confidence": votes[label] / len(voters), "confidence_method": VOTES}
+                )
                 for label in kept
             )
         dropped = [label for label in votes if label not in kept]
         lost += [_outvoted("class", f"{name}: {label}", votes[label], len(voters)) for label in dropped]
     return chosen, lost
+
+
+def _chosen(voters: Iterable[LabeledDocument], name: str, label: str) -> ClassLabel:
+    """The label as the first source that chose it says it: its reason goes along."""
+    return next(c for voter in voters for c in voter.classes.get(name, ()) if c.label == label)
 
 
 def _texts(voters: Sequence[LabeledDocument], needed: float) -> tuple[dict[str, str], list[Discarded]]:

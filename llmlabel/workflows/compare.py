@@ -15,7 +15,7 @@ from llmlabel.evaluation.scores import Score
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
-from llmlabel.types import NO_USAGE, LabeledDocument, Prediction
+from llmlabel.types import NO_USAGE, ClassLabel, Entity, LabeledDocument, Prediction
 from llmlabel.workflows.comparison import Comparison, PairDifference, VariantScore
 from llmlabel.workflows.verify import Verified
 
@@ -173,9 +173,14 @@ def _variant(
         unanswered=scores.counts.unanswered,
         unplaced=scores.counts.unplaced,
         discarded=dict(sorted(Counter(_discarded(run)).items())),
-        reasons=sum(entity.reason is not None for item in run for entity in item.entities),
+        reasons=sum(label.reason is not None for item in run for label in _labels(item)),
         evaluation=scores,
     )
+
+
+def _labels(item: LabeledDocument) -> Iterator[Entity | ClassLabel]:
+    yield from item.entities
+    yield from (chosen for labels in item.classes.values() for chosen in labels)
 
 
 def _discarded(run: Iterable[LabeledDocument]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from llmlabel.evaluation import Difference, Evaluation, Interval
 from llmlabel.evaluation.bootstrap import MIN_DOCUMENTS
 from llmlabel.evaluation.tables import csv_table, text_table
 from llmlabel.html import Cell, table_html, terminal_safe
-from llmlabel.types import Usage, Value
+from llmlabel.types import Shown, Usage, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ class VariantScore(Value):
         unanswered: Documents that were not labelled, by outcome.
         unplaced: Mentions without a place in the text, by status.
         discarded: Other items of answers that were not taken, by reason.
-        reasons: Entities that came with a reason.
+        reasons: Entities and classes that came with a reason.
         evaluation: All scores.
     """
 
@@ -59,7 +59,7 @@ class PairDifference(Value):
     difference: Difference
 
 
-class Comparison(Value):
+class Comparison(Shown):
     """Several variants over the same documents; prints as tables, shows itself in a notebook.
 
     Attributes:

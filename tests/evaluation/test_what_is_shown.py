@@ -169,7 +169,8 @@ def test_agreement_shows_itself_with_an_interval():
     found = agreement(gold, [failed, *guess[1:]])
 
     assert (11, 1, 0) == (found.documents, found.only_first, found.only_second)
-    assert {"f1", "label PER", "label LOC"} == set(found.intervals)
+    assert {"f1", "label PER", "label LOC", "class tone"} == set(found.intervals)
+    assert found.intervals["class tone"].low <= found.classes["tone"] <= found.intervals["class tone"].high
     assert f"{found.intervals['f1'].low:.3f}" in str(found)
     assert "11 documents; 1 that only one of the two has" in found._repr_html_()
 
