@@ -332,21 +332,21 @@ def test_unsafe_or_wrong_account_is_refused(given: dict[str, Any], said: str):
     assert "secret words" not in str(caught.value)
 
 
-def test_key_that_is_none_is_told():
+def test_key_that_is_none_is_told(closed_port: str):
     """
     A key that cannot sign is named as that, not as a broken connection.
     """
-    wrong = BlobTexts("texts", account_url="http://127.0.0.1:1/a", credential="k", retries=0)
+    wrong = BlobTexts("texts", account_url=f"{closed_port}/a", credential="k", retries=0)
     with closing(wrong), pytest.raises(AuthenticationError, match="copy it again") as caught:
         wrong.exists()
     assert caught.value.__context__ is None
 
 
-def test_unreachable_account_is_a_transport_error():
+def test_unreachable_account_is_a_transport_error(closed_port: str):
     """
     No answer is an error of the tree, without the client's own behind it.
     """
-    gone = BlobTexts("texts", account_url="http://127.0.0.1:1/a", credential=ACCOUNT_KEY, retries=0)
+    gone = BlobTexts("texts", account_url=f"{closed_port}/a", credential=ACCOUNT_KEY, retries=0)
     with pytest.raises(LabelerError, match="Azure Storage") as caught:
         gone.exists()
     assert caught.value.__context__ is None
