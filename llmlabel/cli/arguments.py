@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from llmlabel.cli import names
 from llmlabel.errors import ConfigurationError
-from llmlabel.types import Limits, Value, explain
+from llmlabel.types import Asking, Limits, Value, explain
 
 _Settings = TypeVar("_Settings", bound=Value)
 
@@ -131,6 +131,26 @@ def settings(kind: type[_Settings], **values: object) -> _Settings:
         return kind(**values)
     except ValidationError as error:
         raise ConfigurationError(explain(error)) from None
+
+
+def asking(
+    documents_per_request: int,
+    max_document_tokens: int | None,
+    overlap_tokens: int,
+    context_tokens: int,
+    passes: int,
+    near_labels: Literal["ledger", "map"] = "ledger",
+) -> Asking:
+    """Return how documents are asked about, made of option values."""
+    return settings(
+        Asking,
+        documents_per_request=documents_per_request,
+        max_document_tokens=max_document_tokens,
+        overlap_tokens=overlap_tokens,
+        context_tokens=context_tokens,
+        passes=passes,
+        near_labels=near_labels,
+    )
 
 
 def limits(

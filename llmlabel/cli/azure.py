@@ -160,7 +160,10 @@ def upload(
     entra: opt.Entra = False,
     overwrite_texts: opt.OverwriteTexts = False,
 ) -> None:
-    """Upload texts to a container, which is made if it is absent; equal ones are skipped."""
+    """Upload a folder of texts to a container.
+
+    The container is made if it is absent; equal texts are skipped.
+    """
     store = access.storage(container, storage_account, texts, entra=entra)
     written = upload_folder(store, folder, create=True, overwrite=overwrite_texts)
     terminal.line(f"{container}: {written} text(s) uploaded")
@@ -174,7 +177,10 @@ def read_schema(
     api_version: opt.ApiVersion = "2023-04-01",
     entra: opt.Entra = False,
 ) -> None:
-    """Write the labels of a project as a label schema, to add definitions and examples to."""
+    """Write the labels of a project as a label schema.
+
+    Add definitions and examples to it before you label.
+    """
     with access.client(endpoint, entra=entra, api_version=api_version) as client:
         project_schema(client, project).to_file(file)
     terminal.line(f"{project}: labels written → {file}")

@@ -59,9 +59,7 @@ def compare(
 ) -> None:
     """Compare variants over the same documents.
 
-    Quality, which differences are real, cost, losses.
-
-    Run it again, and only what is unanswered is asked; the numbers are the same.
+    Shows quality, which differences are real, cost, losses. Run it again, and only what is unanswered is asked.
     """
     truth = documents.labelled(gold)
     given = variants.named(variant, run)

@@ -77,9 +77,9 @@ def evaluate(
     as_csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Writes the scores as CSV.")] = None,
     as_json: arg.AsJson = False,
 ) -> None:
-    """Print all scores with their intervals, what went wrong, and what review costs.
+    """Print scores, what went wrong, and what review costs.
 
-    An entity counts as found if span and label are exactly right.
+    Every score comes with its interval. An entity counts as found if span and label are exactly right.
     """
     truth, guesses = _sides(gold, predicted, blind, seed)
     known = LabelSchema.from_file(schema) if schema is not None else None

@@ -45,7 +45,10 @@ Choices = Annotated[str, typer.Option(metavar="create|skip|error", help="What to
 
 @app.callback()
 def kili() -> None:
-    """Push predictions to Kili, order them for review, pull texts and corrected labels. The key: KILI_API_KEY."""
+    """Push predictions to Kili, pull corrected labels.
+
+    The key is read from KILI_API_KEY.
+    """
 
 
 @app.command()
@@ -171,7 +174,10 @@ def queue(
     project_id: Annotated[str, typer.Option(metavar="ID", help="The project, as its address shows it.")],
     endpoint: Endpoint = None,
 ) -> None:
-    """Let people see first the texts that are most worth a look: priorities, and the reasons as metadata."""
+    """Let people see the doubtful texts first.
+
+    Sets the priorities of the assets, and the reasons as their metadata.
+    """
     order = review_queue(documents.each_labelled(predicted))
     reasons = {
         one.document_id: {"expected_wrong": round(one.wrong, 2), "expected_missed": round(one.missed, 2)}

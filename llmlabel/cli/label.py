@@ -15,7 +15,6 @@ from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
 from llmlabel.schema import LabelSchema
-from llmlabel.types import Asking
 
 JOURNAL = "journal.sqlite"
 
@@ -60,15 +59,7 @@ def label(
     label_schema = LabelSchema.from_file(schema)
     targets = _blinded(names.exporters(arg.listed(to), label_schema, out, export_option), blind)
     made = _answering(keys.labeler(labeler, label_schema, model, base_url, option), format)
-    asking = arg.settings(
-        Asking,
-        documents_per_request=documents_per_request,
-        max_document_tokens=max_document_tokens,
-        overlap_tokens=overlap_tokens,
-        context_tokens=context_tokens,
-        passes=passes,
-        near_labels=near_labels,
-    )
+    asking = arg.asking(documents_per_request, max_document_tokens, overlap_tokens, context_tokens, passes, near_labels)
     limits = arg.limits(max_concurrency, requests_per_minute, tokens_per_minute, max_cost, max_total_tokens)
     chosen = documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)
     out.mkdir(parents=True, exist_ok=True)

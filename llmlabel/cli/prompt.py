@@ -48,12 +48,7 @@ def prompt(
 
     The first document only; --limit N shows more.
     """
-    asking = arg.settings(
-        Asking,
-        max_document_tokens=max_document_tokens,
-        overlap_tokens=overlap_tokens,
-        context_tokens=context_tokens,
-    )
+    asking = arg.asking(1, max_document_tokens, overlap_tokens, context_tokens, 1)
     pipeline = _pipeline(schema, "none", format, asking)
     chosen = documents.read(input, text_field, id_field, input_option, limit=limit, sample=sample, seed=seed)
     prompts = [(document.id, made) for document in documents.valid(chosen) for made in pipeline.prompts(document)]
@@ -91,14 +86,7 @@ def estimate(
     Nothing is sent. The cost is given where the price of the model is known at the address (OpenAI's by default), for
     which the extra "prices" must be installed.
     """
-    asking = arg.settings(
-        Asking,
-        documents_per_request=documents_per_request,
-        max_document_tokens=max_document_tokens,
-        overlap_tokens=overlap_tokens,
-        context_tokens=context_tokens,
-        passes=passes,
-    )
+    asking = arg.asking(documents_per_request, max_document_tokens, overlap_tokens, context_tokens, passes)
     limits = arg.limits(max_concurrency, requests_per_minute, tokens_per_minute)
     pipeline = _pipeline(schema, model, format, asking, limits, base_url or (OPENAI_URL if model else ""))
     plan = pipeline.estimate(
