@@ -220,7 +220,7 @@ def test_killed_at_any_request_and_run_again_each_stands_once(kili, tmp_path, ap
     writes = [number for number, entry in enumerate(new) if entry["kind"] == "mutation"]
     reads = [number for number, entry in enumerate(new) if entry["kind"] == "query"]
     process: list[subprocess.Popen[bytes]] = []
-    for number in sorted({*writes, *random.Random(7).sample(reads, 7), *random.Random(7).sample(uploads, 3)}):
+    for number in sorted({*writes, *random.Random(7).sample(reads, 5), *random.Random(7).sample(uploads, 2)}):
         for stored in (kili.stub.state.projects, kili.stub.state.assets, kili.stub.state.labels):
             stored.clear()
         process.clear()

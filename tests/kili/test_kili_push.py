@@ -518,6 +518,18 @@ def test_key_shows_nowhere(kili, caplog):
     assert not [r for r in caplog.records if r.name.startswith("llmlabel") and "key-" in r.getMessage()]
 
 
+def test_signatures_of_addresses_are_not_logged(kili, caplog):
+    """Whoever has a signed address can read or replace a text: libraries that log addresses log it without."""
+    caplog.set_level(logging.DEBUG)
+    kili.push(ANN)
+    kili.push(ANN)
+    told = [r.getMessage() for r in caplog.records if r.name in ("httpx", "urllib3.connectionpool")]
+
+    assert [] == [line for line in told if "sig=stub" in line]
+    assert {"httpx", "urllib3.connectionpool"} == {r.name for r in caplog.records if "sig=[hidden]" in r.getMessage()}
+    assert [] == logging.getLogger("httpx").filters
+
+
 def test_no_key_is_explained(monkeypatch):
     """Nobody is asked for a key; the message names the variable."""
     monkeypatch.delenv("KILI_API_KEY", raising=False)

@@ -179,6 +179,7 @@ class KiliClient:
 
         # No key goes along: the addresses are signed, and may be on another host.
         with (
+            sdk.unsigned_logs(),
             httpx.Client(verify=self.verify, timeout=60, follow_redirects=True) as http,
             ThreadPoolExecutor(8) as pool,
         ):

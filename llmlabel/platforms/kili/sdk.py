@@ -25,6 +25,7 @@ DEFAULT_ENDPOINT = "https://cloud.kili-technology.com/api/label/v2/graphql"
 OLDEST, NEWEST = (26, 2, 4), (27,)
 SLOW = 10.0
 _IGNORED = ("ignore", None, Warning, re.compile(r"(kili|llmlabel\.platforms\.kili)\b"), 0)
+_SIGNED = re.compile(r"(?i)\b(sig|signature|x-[a-z]+-signature)=[^&\s\"']+")
 _INSTALL = 'install it with: pip install "llmlabel[kili]"'
 
 
@@ -116,6 +117,27 @@ def connect(api_key: SecretStr, api_endpoint: str, *, verify: bool | str = True)
     return client
 
 
+class _HideSignatures(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        told = record.getMessage()
+        if _SIGNED.search(told):
+            record.msg, record.args = _SIGNED.sub(r"\1=[hidden]", told), ()
+        return True
+
+
+@contextmanager
+def unsigned_logs() -> Iterator[None]:
+    """Hide the signatures of addresses that the HTTP libraries log whole: texts can be had and replaced by them."""
+    loggers, hide = [logging.getLogger(name) for name in ("urllib3.connectionpool", "httpx")], _HideSignatures()
+    for logger in loggers:
+        logger.addFilter(hide)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(hide)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the SDK's warnings to itself, and its ``logging.basicConfig`` off the root logger."""
@@ -128,7 +150,8 @@ def quiet() -> Iterator[None]:
     filters: Any = warnings.filters
     filters.insert(0, _IGNORED)
     try:
-        yield
+        with unsigned_logs():
+            yield
     finally:
         current: Any = warnings.filters
         for place in (filters,) if current is filters else (filters, current):
