@@ -27,14 +27,17 @@ class DecisionFile:
     """An append-only file of decisions that one server at a time may write.
 
     Raises:
-        ConfigurationError: Another server has it open.
+        ConfigurationError: Another server has it open, or it cannot be opened.
         SourceError: It holds something other than decisions.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = Lock()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path}: decisions cannot be written there: {error.strerror}") from error
         # Without a buffer: what could not be written must not be tried again later, behind the next line.
         self._file = FileIO(descriptor, "r+b")
         try:

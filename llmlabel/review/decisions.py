@@ -86,10 +86,14 @@ def read_decisions(path: str | Path) -> list[Decision]:
     """Return the decisions of a JSONL file in its order.
 
     Raises:
-        SourceError: A line is not a decision; the message names the line.
+        SourceError: There is no such file, or a line is not a decision; the message names the line.
     """
-    with Path(path).open(encoding="utf-8") as file:
-        return decisions_from(file, str(path))
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        message = f"{path}: expected a file of decisions, as the review page saves it: {error.strerror}"
+        raise SourceError(message, path=str(path)) from error
+    return decisions_from(content.split(b"\n"), str(path))
 
 
 def decisions_from(lines: Iterable[str | bytes], name: str) -> list[Decision]:

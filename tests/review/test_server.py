@@ -252,6 +252,16 @@ def test_second_reviewer_starts_afresh_and_both_are_kept(tmp_path: Path) -> None
     assert () == apply_decisions([DOCUMENT], read_decisions(path), reviewer="lou")[0].entities
 
 
+def test_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """
+    A folder that is not there is said before anything is served.
+    """
+    with pytest.raises(ConfigurationError, match="decisions cannot be written there"):
+        ReviewServer([DOCUMENT], tmp_path / "missing" / "decisions.jsonl")
+    with pytest.raises(SourceError, match="expected a file of decisions"):
+        read_decisions(tmp_path / "decisions.jsonl")
+
+
 @pytest.mark.parametrize("content", ["my notes\n", "my notes", f"{json.dumps(ACCEPT)}\nmy notes"])
 def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
     """
