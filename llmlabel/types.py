@@ -480,9 +480,10 @@ class Asking(Value):
     """How a document is asked about.
 
     ``documents_per_request`` packs short documents, ``max_document_tokens`` cuts long ones (``overlap_tokens`` shared
-    by neighbours), ``passes`` repeats for recall, ``samples`` for votes, ``max_reasks`` bounds asking again after an
-    unusable answer. ``near_labels="map"`` takes a near-miss label name (``Person`` for ``PERSON``) for the label; by
-    default it goes to the ledger as ``unknown_label``.
+    by neighbours), ``passes`` repeats for recall, ``samples`` for votes (a label stays if at least the share
+    ``vote_threshold`` of them gave it), ``max_reasks`` bounds asking again after an unusable answer.
+    ``near_labels="map"`` takes a near-miss label name (``Person`` for ``PERSON``) for the label; by default it goes to
+    the ledger as ``unknown_label``.
     """
 
     documents_per_request: int = Field(default=1, ge=1)
@@ -490,6 +491,7 @@ class Asking(Value):
     overlap_tokens: int = Field(default=0, ge=0)
     passes: int = Field(default=1, ge=1)
     samples: int = Field(default=1, ge=1)
+    vote_threshold: float = Field(default=0.5, gt=0, le=1)
     max_reasks: int = Field(default=2, ge=0)
     near_labels: Literal["ledger", "map"] = "ledger"
 

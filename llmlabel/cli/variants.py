@@ -22,7 +22,15 @@ from llmlabel.types import Asking, Limits
 from llmlabel.workflows.compare import Variant
 from llmlabel.workflows.verify import Verified, verification_schema
 
-_ASKING = ("documents_per_request", "max_document_tokens", "overlap_tokens", "passes", "samples", "max_reasks")
+_ASKING = (
+    "documents_per_request",
+    "max_document_tokens",
+    "overlap_tokens",
+    "passes",
+    "samples",
+    "vote_threshold",
+    "max_reasks",
+)
 _OTHER = ("model", "format", "reasons", "examples", "prompt", "verify")
 _QUESTIONS_PER_REQUEST = 20  # of a second look: they are short
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")

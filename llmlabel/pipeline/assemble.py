@@ -37,13 +37,14 @@ class Assembler:
 
     Pieces and passes add up: what the border of a piece cut off gives way to the whole that a neighbour saw, and a
     later pass adds what overlaps nothing that an earlier one found (first pass wins).
-    Samples vote: an entity or class stays if at least half of the samples gave it; the share is its confidence.
+    Samples vote: an entity or class stays if at least ``threshold`` of them gave it; the share is its confidence.
     """
 
-    def __init__(self, schema: LabelSchema, text: str, samples: int = 1) -> None:
+    def __init__(self, schema: LabelSchema, text: str, samples: int = 1, threshold: float = 0.5) -> None:
         self.schema = schema
         self.text = text
         self.samples = samples
+        self._needed = threshold * samples - 1e-9  # 0.6 of five is three, whatever floating point makes of it
         self.labels = Labels()
         self._places: dict[Key, Entity] = {}
         self._turn: dict[Key, tuple[int, int]] = {}
@@ -125,9 +126,9 @@ class Assembler:
         return {key: holder for key, holder in whole.items() if holder not in whole}
 
     def _vote(self) -> None:
-        """Drop entities that fewer than half of the samples gave; the share of votes is the confidence of the rest."""
+        """Drop entities that too few of the samples gave; the share of votes is the confidence of the rest."""
         shares = {key: len(votes) / self.samples for key, votes in self._votes.items()}
-        self._drop({key for key in self._places if shares[key] < 0.5}, "ambiguous")
+        self._drop({key for key in self._places if len(self._votes[key]) < self._needed}, "ambiguous")
         self._places = {
             key: entity.model_copy(update={"confidence": shares[key], "confidence_method": "votes"})
             for key, entity in self._places.items()
@@ -264,7 +265,7 @@ class Assembler:
             self.labels.classes[part.name] = next(iter(answers.values()))[0]
             return
         votes = Counter(label for pieces in answers.values() for label in self._over_pieces(part, pieces))
-        chosen = [label for label in part.label_names if votes[label] / self.samples >= 0.5]
+        chosen = [label for label in part.label_names if votes[label] >= self._needed]
         if not part.multi_label:
             chosen = sorted(chosen, key=lambda label: -votes[label])[:1]
         for label in sorted(votes.keys() - set(chosen)):
