@@ -485,7 +485,8 @@ class Asking(Value):
 
     ``documents_per_request`` packs short documents, ``max_document_tokens`` cuts long ones (neighbours share
     ``overlap_tokens``; ``context_tokens`` on each side are shown beside a piece, not to be labelled), ``passes``
-    repeats for recall, ``samples`` for votes, ``max_reasks`` bounds asking again after an unusable answer.
+    repeats for recall, ``samples`` for votes (a label stays if at least the share ``vote_threshold`` of those that
+    answered gave it), ``max_reasks`` bounds asking again after an unusable answer.
     ``near_labels="map"`` takes a near-miss label name (``Person`` for ``PERSON``) for the label; by default it goes to
     the ledger as ``unknown_label``.
     """
@@ -496,6 +497,7 @@ class Asking(Value):
     context_tokens: int = Field(default=0, ge=0)
     passes: int = Field(default=1, ge=1)
     samples: int = Field(default=1, ge=1)
+    vote_threshold: float = Field(default=0.5, gt=0, le=1)
     max_reasks: int = Field(default=2, ge=0)
     near_labels: Literal["ledger", "map"] = "ledger"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from llmlabel.pipeline.questions import Questions, closed
+from llmlabel.pipeline.questions import Questions, closed, enough
 from llmlabel.pipeline.reading import Reading, shifted, short
 from llmlabel.schema import LabelSchema
 from llmlabel.types import (
@@ -45,14 +45,15 @@ class Assembler:
 
     Pieces and passes add up: what the border of a piece cut off gives way to the whole that a neighbour saw, and a
     later pass adds what overlaps nothing that an earlier one found (first pass wins).
-    Samples vote: an entity, relation or class stays if at least half of the samples that answered gave it; the share of
-    all samples is its confidence. Classes and texts: see ``Questions``.
+    Samples vote: an entity, relation or class stays if at least the share ``threshold`` of the samples that answered
+    gave it; the share of all samples is its confidence. Classes and texts: see ``Questions``.
     """
 
-    def __init__(self, schema: LabelSchema, text: str, samples: int = 1) -> None:
+    def __init__(self, schema: LabelSchema, text: str, samples: int = 1, threshold: float = 0.5) -> None:
         self.schema = schema
         self.text = text
         self.samples = samples
+        self.threshold = threshold
         self.labels = Labels()
         self._places: dict[Key, Entity] = {}
         self._votes: dict[Key, set[int]] = {}
@@ -62,7 +63,7 @@ class Assembler:
         self._owners: list[Key | None] = []  # of each placement, so that outvoted ones can be told
         self._links: dict[tuple[Key, Key, str], set[int]] = {}
         self._heard: dict[tuple[int, int], set[int]] = {}  # which samples answered about which piece
-        self._questions = Questions(schema, samples, self._discard)
+        self._questions = Questions(schema, samples, threshold, self._discard)
         self._reading = Reading("labeled")
 
     def add(self, reading: Reading) -> None:
@@ -98,7 +99,7 @@ class Assembler:
             confidence = len(votes) / self.samples if self.samples > 1 else None
             if head not in number or tail not in number:
                 self._discard("relation", self._said(head, tail, label), "an end was not kept")
-            elif 2 * len(votes) < min(self._answered(head), self._answered(tail)):
+            elif not enough(len(votes), min(self._answered(head), self._answered(tail)), self.threshold):
                 self._discard("relation", self._said(head, tail, label), "outvoted")
             else:
                 relation = Relation(head=number[head], tail=number[tail], label=label, confidence=confidence)
@@ -158,8 +159,9 @@ class Assembler:
         return max((len(s) for (begin, end), s in self._heard.items() if begin <= key[0] and key[1] <= end), default=1)
 
     def _vote(self) -> None:
-        """Drop entities that fewer than half of the samples gave; the share of votes is the confidence of the rest."""
-        self._drop({key for key in self._places if 2 * len(self._votes[key]) < self._answered(key)}, "ambiguous")
+        """Drop entities that too few of the samples gave; the share of votes is the confidence of the rest."""
+        few = {key for key in self._places if not enough(len(self._votes[key]), self._answered(key), self.threshold)}
+        self._drop(few, "ambiguous")
         self._places = {
             key: entity.model_copy(
                 update={"confidence": len(self._votes[key]) / self.samples, "confidence_method": "votes"}

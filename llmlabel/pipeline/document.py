@@ -130,7 +130,7 @@ class DocumentLabeler:
 
     def finish(self, task: Task, readings: Sequence[Reading]) -> Prediction:
         """Merge readings (pieces in order, then passes or samples) into the document's prediction."""
-        assembler = Assembler(self.asker.schema, task.redaction.text, self.asking.samples)
+        assembler = Assembler(self.asker.schema, task.redaction.text, self.asking.samples, self.asking.vote_threshold)
         for reading in readings:
             if task.sent is not task.document:
                 placements = [task.redaction.grounded(placement, reading.offset) for placement in reading.placements]

@@ -4,8 +4,9 @@ The reduction, per question:
 
 - one label: what most pieces and passes chose, the earliest at a tie; a piece that chose none has no vote;
 - several labels: every label that any piece or pass chose;
-- samples: each is reduced as above, then the labels that at least half of the samples that answered gave (of one-label
-  questions the most frequent); the confidence is the share of all samples asked: one that failed confirms nothing;
+- samples: each is reduced as above, then the labels stay that at least the share ``threshold`` of the samples that
+  answered gave (of one-label questions the most frequent); the confidence is the share of all samples asked: one that
+  failed confirms nothing;
 - free text: the first answer to each piece, joined by line breaks in the order of the text.
 
 What that leaves out is in the ledger, item by item.
@@ -28,9 +29,10 @@ Chosen = tuple[ClassLabel, ...]
 class Questions:
     """Collects the answers to classifications and free texts, and reduces them."""
 
-    def __init__(self, schema: LabelSchema, samples: int, discard: Discard) -> None:
+    def __init__(self, schema: LabelSchema, samples: int, threshold: float, discard: Discard) -> None:
         self.schema = schema
         self.samples = samples
+        self.threshold = threshold
         self.discard = discard
         self._samples: set[int] = set()  # that answered at all
         self._chosen: dict[str, dict[int, list[Chosen]]] = {}  # by question and sample, in reading order
@@ -87,7 +89,7 @@ class Questions:
         if not answers:
             return ()
         votes = Counter(label for pieces in answers.values() for label in _of_sample(part, pieces))
-        kept = [label for label in votes if 2 * votes[label] >= len(self._samples)]
+        kept = [label for label in votes if enough(votes[label], len(self._samples), self.threshold)]
         if not part.multi_label:
             kept = sorted(kept, key=lambda label: -votes[label])[:1]
         taken: dict[str, ClassLabel] = {}
@@ -103,6 +105,11 @@ class Questions:
             taken[label].model_copy(update={"confidence": votes[label] / self.samples, "confidence_method": "votes"})
             for label in kept
         )
+
+
+def enough(votes: int, samples: int, threshold: float) -> bool:
+    """Whether so many of the samples that answered are the share that must agree, or more."""
+    return votes >= threshold * samples - 1e-9  # 0.6 of five is three, whatever floating point makes of it
 
 
 def _of_sample(part: Classification, pieces: Sequence[Chosen]) -> list[str]:

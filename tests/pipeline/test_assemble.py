@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,8 +38,8 @@ def reading(*placements: Placement, **more) -> Reading:
     return Reading("labeled", parsed, placements, **extra)
 
 
-def labels_of(*readings: Reading, samples: int = 1):
-    assembler = Assembler(SCHEMA, TEXT, samples)
+def labels_of(*readings: Reading, samples: int = 1, **more):
+    assembler = Assembler(SCHEMA, TEXT, samples, **more)
     for item in readings:
         assembler.add(item)
     return assembler.finish()
@@ -178,6 +179,18 @@ def test_samples_vote_and_the_share_is_the_confidence():
     assert [("Bob", 1.0, "votes")] == [(e.text, e.confidence, e.confidence_method) for e in labels.entities]
     assert ["exact", "ambiguous", "duplicate", "duplicate"] == [p.status for p in labels.placements]
     assert {} == labels.classes
+
+
+@pytest.mark.parametrize(("threshold", "kept"), [(0.2, ["Ann", "Bob", "Acme"]), (0.6, ["Ann", "Bob"]), (1.0, ["Ann"])])
+def test_the_share_that_must_agree_is_a_parameter(threshold, kept):
+    """
+    Three of five are 0.6, whatever floating point makes of it.
+    """
+    ann, bob, acme = at("Ann", "PER", 0), at("Bob", "PER", 16), at("Acme", "ORG", 23)
+    votes = [[ann, bob, acme], [ann, bob], [ann, bob], [ann], [ann]]
+    readings = [reading(*found, sample=number) for number, found in enumerate(votes)]
+
+    assert kept == [e.text for e in labels_of(*readings, samples=5, threshold=threshold).entities]
 
 
 def test_repeats_become_entities_and_are_counted():
