@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from llmlabel.errors import ConfigurationError
 from llmlabel.resolvers.aligned import AlignedResolver
-from llmlabel.types import Mention
+from llmlabel.types import Mention, Placement
 
 
 def place(text, *said, **options):
@@ -57,6 +58,12 @@ TOLERATED = [
     ("in London today", "Lonodn", "London", "typo"),
     ("Basil Hallward came", "Basil Hallwadr", "Basil Hallward", "typo"),
     ("阿里巴巴集团", "阿里 巴巴", "阿里巴巴", "whitespace"),
+    ("\u1109\u1165\u110b\u116e\u11af\u110b\u1173\u11ab", "서울", "\u1109\u1165\u110b\u116e\u11af", "unicode"),
+    ("عام ٢٠٢٤ كان", "2024", "٢٠٢٤", "unicode"),
+    ("add ½ cup", "1/2 cup", "½ cup", "unicode"),
+    ("in Ankara today", "Ankara'nın", "Ankara", "possessive"),
+    ("ask Ann now", "- [x] Ann", "Ann", "wrapper"),
+    ("the cafe\u0301 bar", "cafe", "cafe\u0301", "diacritics"),
 ]
 
 
@@ -91,6 +98,16 @@ REFUSED = [
     ("the man saw the men and a cow", "the mun saw"),
     ("Ann met Bob", "Note: Ann is a person"),
     ("Ann", "..."),
+    ("in World War II", "World War I"),
+    ("Henry VIII came", "Henry VII"),
+    ("in North Korea", "South Korea"),
+    ("an increase of it", "decrease"),
+    ("with Mr. Brown", "Mrs. Brown"),
+    ("that he is ill", "she is ill"),
+    ("the Do\u00adnau", "Do"),
+    ("a 👨\u200d👩\u200d👧 came", "👩"),
+    ("🇫🇷🇩🇪", "🇷🇩"),
+    ("ශ්\u200dරී ලංකා", "ශ්"),
 ]
 
 
@@ -120,6 +137,38 @@ def test_a_changed_mention_leaves_its_place_to_a_verbatim_one():
     found = place("Basil Hallward came.", "Basil Hallwadr", "Basil Hallward")
 
     assert ["duplicate", "exact"] == [p.status for p in found]
+
+
+def test_the_order_of_an_answer_outweighs_the_spelling():
+    """
+    Between its neighbours a mention takes a changed place rather than a verbatim one far away.
+    """
+    text = "Ann saw G[raf] Orlow. Bob met Graf Orlow. Carl left, and Graf Orlow slept."
+    found = place(text, "Ann", "Graf Orlow", "Bob", "Graf Orlow", "Carl")
+
+    assert [0, 8, 22, 30, 42] == [p.start for p in found]
+
+
+def test_of_equal_mentions_the_first_has_the_place():
+    """
+    Where the order leaves one place to two mentions of a name, the second goes elsewhere.
+    """
+    names = ["Ann", "Bob", "Bob", "Carl", "Dora", "Eve"]
+    found = place("Ann saw Bob, Carl, Dora, Eve. Then Bob slept.", *names)
+
+    assert [8, 35] == [p.start for p in found if p.mention.text == "Bob"]
+
+
+def test_placements_are_like_those_that_are_checked():
+    """
+    A placement equals, dumps, copies and pickles like one that was validated.
+    """
+    for made in place("Ann met ann and Bobb.", "Ann", "ANN", "Bob", "Zoe", occurrences="all"):
+        checked = Placement(**{name: getattr(made, name) for name in Placement.model_fields})
+
+        assert checked == made == pickle.loads(pickle.dumps(made)) == made.model_copy()
+        assert checked.model_dump_json() == made.model_dump_json()
+        assert checked == Placement.model_validate_json(made.model_dump_json())
 
 
 def test_two_spellings_of_one_name_share_the_places_of_its_words():
