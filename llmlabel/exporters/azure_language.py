@@ -6,8 +6,7 @@ API: "Language Text Analysis Authoring"; format as in ``AzureLanguageBundleExpor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import chain, count, islice
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from llmlabel.errors import ConfigurationError, ExportError
 from llmlabel.exporters.azure_bundle import FORMAT, LABELS, REVIEW, AzureLanguageBundleExporter
 from llmlabel.exporters.azure_facts import Facts
 from llmlabel.exporters.azure_import import Existing, ProjectImport, preflight
-from llmlabel.exporters.azure_parts import Noted, Part, noted, twice
+from llmlabel.exporters.azure_parts import Part, twice
+from llmlabel.exporters.azure_split import Share, Shares
 from llmlabel.exporters.base import Exporter
-from llmlabel.exporters.jsonl import header
+from llmlabel.exporters.jsonl import header, read_jsonl
 from llmlabel.exporters.publish import read_manifest
 from llmlabel.platforms.azure_language import TARGET
 from llmlabel.platforms.azure_language.access import TokenCredential
@@ -33,7 +33,6 @@ from llmlabel.schema import LabelSchema
 from llmlabel.types import ExportReport, LabeledDocument
 
 _DESCRIBED_FROM = "2025-05-15"
-_PREDICTIONS = "predictions.jsonl"
 
 
 class AzureLanguageExporter(Exporter):
@@ -118,7 +117,7 @@ class AzureLanguageExporter(Exporter):
     def export(self, predictions: Iterable[LabeledDocument]) -> ExportReport:
         self.directory.mkdir(parents=True, exist_ok=True)
         try:
-            parts = list(self._parts(predictions))
+            parts = self._parts(predictions)
             plans = self._plan(parts)
             notes = [note for part in parts for note in part.report.notes]
             if self.dry_run:
@@ -167,35 +166,34 @@ class AzureLanguageExporter(Exporter):
 
     # -- files ------------------------------------------------------------------------------------------------------
 
-    def _parts(self, predictions: Iterable[LabeledDocument]) -> Iterator[Part]:
-        """Yield one bundle per project, its documents checked."""
-        rest = iter(predictions)
-        for number in count(1):
-            first = next(rest, None)
-            if first is None and number > 1:
-                break
-            batch = chain([] if first is None else [first], islice(rest, self.documents_per_project - 1))
-            project = self.project if number == 1 else f"{self.project}-{number}"
-            folder = self.directory / ("bundle" if number == 1 else f"bundle-{number}")
-            notes = Noted()
-            exporter = _Bundle(folder, project=project, **self._bundle)
-            spool = self.directory / f"{folder.name}-{_PREDICTIONS}"
-            unfinished = spool.with_name(f".{spool.name}.partial")
-            try:
-                with unfinished.open("wb") as file:
-                    file.write(header())
-                    report = exporter.export(noted(batch, notes, file))
-                unfinished.replace(spool)
-            except ExportError as error:
-                raise ExportError(self.target, error.problems) from None
-            finally:
-                unfinished.unlink(missing_ok=True)
-            yield self._part(project, folder, spool, report, notes)
+    def _parts(self, predictions: Iterable[LabeledDocument]) -> list[Part]:
+        """Return one bundle per project, its documents checked.
 
-    def _part(self, project: str, folder: Path, spool: Path, report: ExportReport, notes: Noted) -> Part:
+        Raises:
+            ExportError: Documents that cannot be imported, those of all projects.
+        """
+        anew = self.existing == "overwrite"
+        shares = Shares(
+            self.directory, self.project, self.documents_per_project, None if anew else self.client.endpoint
+        )
+        parts: list[Part] = []
+        problems: list[str] = []
+        with shares.spooled(predictions) as all_shares:
+            for share in all_shares:
+                exporter = _Bundle(share.folder, project=share.project, **self._bundle)
+                try:
+                    parts.append(self._part(share, exporter.export(read_jsonl(share.unfinished))))
+                except ExportError as error:
+                    problems += error.problems
+            if problems:
+                raise ExportError(self.target, problems)
+        return parts
+
+    def _part(self, share: Share, report: ExportReport) -> Part:
+        folder = share.folder
         manifest = read_manifest(folder, FORMAT)
         files = {item["file"]: item["id"] for item in manifest["documents"] if item["file"]}
-        names = {file: notes.locations.get(identity, file) for file, identity in files.items()}
+        names = {file: share.locations.get(identity, file) for file, identity in files.items()}
         content = json.loads((folder / LABELS).read_bytes())
         for entry in content["assets"]["documents"]:
             entry["location"] = names[entry["location"]]
@@ -204,9 +202,9 @@ class AzureLanguageExporter(Exporter):
                 label = self.schema.entity(item["category"])
                 item.update({"description": label.description} if label and label.description else {})
         ids = {names[file]: identity for file, identity in files.items()}
-        reviewed = frozenset(name for name, identity in ids.items() if identity in notes.reviewed)
-        work = ProjectImport(self.client, project, content, ids, self.directory, self.existing, reviewed)
-        return Part(folder, spool, report, names, work)
+        reviewed = frozenset(name for name, identity in ids.items() if identity in share.reviewed)
+        work = ProjectImport(self.client, share.project, content, ids, self.directory, self.existing, reviewed)
+        return Part(folder, share.spool, report, names, work)
 
     # -- service ----------------------------------------------------------------------------------------------------
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from llmlabel.exporters.azure_import import ProjectImport
 from llmlabel.exporters.jsonl import read_jsonl, to_line
-from llmlabel.platforms.azure_language.selection import by_person
-from llmlabel.platforms.azure_language.texts import LOCATION
-from llmlabel.types import ExportReport, HeldBack, LabeledDocument
+from llmlabel.types import ExportReport, HeldBack
 
 
 @dataclass(slots=True)
@@ -48,26 +46,6 @@ class Part:
             for identity, found in by_id.items()
             for label, reason in found
         ]
-
-
-@dataclass(slots=True)
-class Noted:
-    """What is kept of documents beside their labels, by id: where they came from, and which a person has reviewed."""
-
-    locations: dict[str, str] = field(default_factory=dict)
-    reviewed: set[str] = field(default_factory=set)
-
-
-def noted(batch: Iterable[LabeledDocument], notes: Noted, spool: BinaryIO) -> Iterator[LabeledDocument]:
-    """Pass documents on; keep them, the names of those that came from the container, and who has seen them."""
-    for labeled in batch:
-        if by_person(labeled):
-            notes.reviewed.add(labeled.document.id)
-        name = labeled.document.metadata.get(LOCATION)
-        if isinstance(name, str) and name.endswith(".txt") and "/" not in name and "\\" not in name:
-            notes.locations[labeled.document.id] = name
-        spool.write(to_line(labeled))
-        yield labeled
 
 
 def twice(parts: list[Part]) -> list[str]:

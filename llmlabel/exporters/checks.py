@@ -33,6 +33,15 @@ def outcome_of(labeled: LabeledDocument) -> str:
     return labeled.outcome if isinstance(labeled, Prediction) else "labeled"
 
 
+def expect_labeled(target: str, item: object) -> None:
+    """Raise ``ConfigurationError`` if an exporter was given something else than a labelled document."""
+    if not isinstance(item, LabeledDocument):
+        raise ConfigurationError(
+            f"{target}: expected labelled documents, such as RunResult.predictions; found items of type "
+            f"{type(item).__name__}"
+        )
+
+
 class Intake:
     """Reads a batch once, keeps what is wrong with it, and tells labelled documents from the others.
 
@@ -54,11 +63,7 @@ class Intake:
     def read(self, predictions: Iterable[LabeledDocument]) -> Iterator[tuple[LabeledDocument, bool]]:
         """Yield each document with a new id, and whether its labels are to be published."""
         for labeled in predictions:
-            if not isinstance(labeled, LabeledDocument):
-                raise ConfigurationError(
-                    f"{self.target}: expected labelled documents, such as RunResult.predictions; found items of type "
-                    f"{type(labeled).__name__}"
-                )
+            expect_labeled(self.target, labeled)
             document_id, outcome = labeled.document.id, outcome_of(labeled)
             if document_id in self.ids:
                 self.problem(document_id, "the id stands twice in the batch; ids must differ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from llmlabel.engine import run_sync
 from llmlabel.errors import ConfigurationError, ExportError, LLMLabelError, SourceError
 from llmlabel.exporters.azure_import import labelled_by_people
 from llmlabel.exporters.azure_language import AzureLanguageExporter
+from llmlabel.exporters.azure_split import projects_of
 from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.result import RunResult
@@ -88,7 +90,7 @@ def auto_label(
     try:
         exporter.preflight()
         store = exporter.storage if upload is None else _stored(exporter, exporter.storage, Path(upload))
-        done = labelled_locations(exporter.client, exporter.project) if only_unlabeled else frozenset()
+        done = _labelled(exporter) if only_unlabeled else frozenset()
         found = list(read_documents(store, documents, without=done, limit=limit))
         if not found and any(fnmatchcase(name, documents) for name in done):
             note = f"every text that fits {documents!r} has labels in project {exporter.project!r} already"
@@ -105,6 +107,11 @@ def auto_label(
         return _exported(exporter, result)
     finally:
         exporter.close()
+
+
+def _labelled(exporter: AzureLanguageExporter) -> frozenset[str]:
+    projects = projects_of(exporter.directory, exporter.project)
+    return frozenset(chain.from_iterable(labelled_locations(exporter.client, name) for name in projects))
 
 
 def _exported(exporter: AzureLanguageExporter, result: RunResult) -> AutoLabelled:

@@ -136,6 +136,22 @@ def test_only_unlabeled_documents_are_taken(
     assert [f"0{number}.txt" for number in range(1, 8)] == sorted(documents_of(service.projects["loans"]))
 
 
+def test_unlabeled_documents_are_looked_for_in_all_projects(
+    make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path
+):
+    """
+    Where documents were divided over projects, those of the second count as labelled too.
+    """
+    for limit in (4, 2):
+        exporter = make(documents_per_project=3)
+        auto_label(
+            labeler(exporter.schema, model), exporter, upload=shared / SAMPLE, limit=limit, only_unlabeled=True,
+            progress=False,
+        )  # fmt: skip
+
+    assert {"loans": 3, "loans-2": 3} == {name: len(documents_of(found)) for name, found in service.projects.items()}
+
+
 def test_nothing_left_to_label_is_no_error(
     make: Callable[..., AzureLanguageExporter], service: AzureService, model: OpenAIServer, shared: Path
 ):

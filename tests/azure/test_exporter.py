@@ -194,6 +194,34 @@ def test_more_documents_than_a_project_takes_are_split(
     )
 
 
+def test_documents_stay_in_their_project_in_any_order(
+    make: Callable[..., AzureLanguageExporter], service: AzureService
+):
+    """
+    Another round, in another order and with more documents, finds each document where it was.
+    """
+    settings = {"documents_per_project": 2, "existing": "merge"}
+    make(**settings).export(BATCH)
+    cy = labeled("cy", "Cy is here.", ("Cy", "PERSON"))
+    dora = labeled("dora", "Dora is here.", ("Dora", "PERSON"))
+    make(**settings).export([dora, NOBODY, cy, BO, ANN])
+
+    assert {"p": {"ann.txt", "bo.txt"}, "p-2": {"nobody.txt", "dora.txt"}, "p-3": {"cy.txt"}} == {
+        name: set(documents_of(content)) for name, content in service.projects.items()
+    }
+
+
+def test_problems_of_all_projects_are_told(make: Callable[..., AzureLanguageExporter], service: AzureService):
+    """
+    What forbids a batch is told at once, whichever project its documents would go to.
+    """
+    long = [labeled(name, "x" * 600, ("x" * 501, "PERSON")) for name in ("one", "two")]
+    with pytest.raises(ExportError) as caught:
+        make(documents_per_project=1).export(long)
+
+    assert (2, []) == (len(caught.value.problems), service.asked)
+
+
 # -- checks before anything is sent -----------------------------------------------------------------------------------
 
 
