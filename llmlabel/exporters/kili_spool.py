@@ -71,6 +71,7 @@ class Packed(Sequence[list[Any]]):
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
         self._ends: list[int] = []  # number of rows up to the end of each block
+        self._open: tuple[int, list[list[Any]]] = (-1, [])  # the block last looked into
 
     def add(self, rows: list[list[Any]]) -> None:
         """Add one block."""
@@ -94,7 +95,9 @@ class Packed(Sequence[list[Any]]):
         number = range(len(self))[index]
         place = bisect_right(self._ends, number)
         before = self._ends[place - 1] if place else 0
-        return _unpacked(self._blocks[place])[number - before]
+        opened = self._open if self._open[0] == place else (place, _unpacked(self._blocks[place]))
+        self._open = opened
+        return opened[1][number - before]
 
 
 def _unpacked(block: bytes) -> list[list[Any]]:

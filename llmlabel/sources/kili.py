@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
-from llmlabel.errors import ConfigurationError, SourceError
+from llmlabel.errors import ConfigurationError, SourceError, TransportError
 from llmlabel.newlines import Newlines, line_feeds
 from llmlabel.platforms.kili.answers import labeled_from_json_response
 from llmlabel.platforms.kili.client import KiliClient
@@ -154,8 +154,11 @@ class KiliSource:
                     index += 1
 
     def _texts(self, assets: Sequence[Asset]) -> Iterator[str | None]:
-        for text in self._client.texts(assets):
-            yield line_feeds(text) if text is not None and self.newlines == "lf" else text
+        try:
+            for text in self._client.texts(assets):
+                yield line_feeds(text) if text is not None and self.newlines == "lf" else text
+        except TransportError as error:
+            raise SourceError(str(error)) from None
 
     def _found(self, external_ids: list[str], by: str) -> list[StoredLabel]:
         try:

@@ -53,6 +53,17 @@ def test_texts_of_one_status_can_be_chosen(kili):
     assert ["TODO"] == asked[-1]["statusIn"]
 
 
+def test_a_text_that_is_not_downloaded_is_an_error(kili):
+    """One failure is tried again; a text that does not come ends the reading, with its id."""
+    kili.push(BATCH[:2])
+    kili.stub.fail("GET", status=500)
+    assert 2 == len(list(source(kili).documents()))
+
+    kili.stub.fail("GET", times=100, status=500)
+    with pytest.raises(SourceError, match="cannot be downloaded"):
+        list(source(kili).documents())
+
+
 def test_twins_and_rich_texts_are_rejected_with_a_reason(kili):
     """What cannot be a document comes as ``Rejected``, and the others go on."""
     kili.push(BATCH[:2])
