@@ -51,7 +51,7 @@ class Assembler:
         self._votes: dict[Key, set[int]] = {}
         self._cut: set[Key] = set()
         self._owners: list[Key | None] = []  # of each placement, so that outvoted ones can be told
-        self._links: dict[tuple[Key, Key, str], None] = {}
+        self._links: dict[tuple[Key, Key, str], set[int]] = {}
         self._classes: dict[str, dict[int, list[tuple[ClassLabel, ...]]]] = {}
         self._reading = Reading("labeled")
 
@@ -93,12 +93,17 @@ class Assembler:
         order = sorted(self._places)
         number = {key: n for n, key in enumerate(order)}
         self.labels.entities = [self._places[key] for key in order]
-        links = ((whole.get(head, head), whole.get(tail, tail), label) for head, tail, label in self._links)
-        for head, tail, label in dict.fromkeys(links):
-            if head in number and tail in number:
-                self.labels.relations.append(Relation(head=number[head], tail=number[tail], label=label))
-            else:
-                self._discard("relation", f"{label}: {self.text[slice(*head[:2])]}", "an end was outvoted")
+        links: dict[tuple[Key, Key, str], set[int]] = {}
+        for (head, tail, label), votes in self._links.items():
+            links.setdefault((whole.get(head, head), whole.get(tail, tail), label), set()).update(votes)
+        for (head, tail, label), votes in links.items():
+            if head not in number or tail not in number or len(votes) < self._needed:
+                why = "outvoted" if head in number and tail in number else "an end was outvoted"
+                self._discard("relation", f"{label}: {self.text[slice(*head[:2])]}", why)
+                continue
+            made = Relation(head=number[head], tail=number[tail], label=label)
+            share = {"confidence": len(votes) / self.samples, "confidence_method": "votes"}
+            self.labels.relations.append(made.model_copy(update=share) if self.samples > 1 else made)
         for part in self.schema.questions:
             if answers := self._classes.get(part.name):
                 self._reduce(part, answers)
@@ -230,10 +235,10 @@ class Assembler:
             self._discard("relation", value, "an end was not placed")
         elif (known.head and head[2] not in known.head) or (known.tail and tail[2] not in known.tail):
             self._discard("relation", value, "the schema does not allow these ends")
-        elif (head, tail, relation.label) in self._links:
-            self._discard("relation", value, "duplicate")
         else:
-            self._links[head, tail, relation.label] = None
+            if (head, tail, relation.label) in self._links:
+                self._discard("relation", value, "duplicate")
+            self._links.setdefault((head, tail, relation.label), set()).add(self._reading.sample)
 
     def _close_class(self, name: str, chosen: tuple[ClassLabel, ...]) -> tuple[ClassLabel, ...]:
         part = self.schema.classification(name)
