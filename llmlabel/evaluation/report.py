@@ -173,7 +173,7 @@ class Evaluation(Shown):
     def to_dict(self) -> dict[str, object]:
         """Return everything as plain values, ratios included, ready for ``json.dumps``."""
         scores = ("exact", "boundaries", "overlap", "partial", "characters", "answered")
-        tables = {"by_label", "relations", "classes"}
+        tables = ("by_label", "relations", "classes")
         return {
             **self.model_dump(mode="json", exclude={*scores, *tables}),
             **{name: getattr(self, name).to_dict() for name in (*scores, "relation")},

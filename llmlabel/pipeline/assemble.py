@@ -96,14 +96,14 @@ class Assembler:
         number = {key: n for n, key in enumerate(order)}
         self.labels.entities = [self._places[key] for key in order]
         for (head, tail, label), votes in self._links.items():
-            confidence = len(votes) / self.samples if self.samples > 1 else None
             if head not in number or tail not in number:
                 self._discard("relation", self._said(head, tail, label), "an end was not kept")
             elif not enough(len(votes), min(self._answered(head), self._answered(tail)), self.threshold):
                 self._discard("relation", self._said(head, tail, label), "outvoted")
             else:
-                relation = Relation(head=number[head], tail=number[tail], label=label, confidence=confidence)
-                self.labels.relations.append(relation)
+                made = Relation(head=number[head], tail=number[tail], label=label)
+                share = {"confidence": len(votes) / self.samples, "confidence_method": "votes"}
+                self.labels.relations.append(made.model_copy(update=share) if self.samples > 1 else made)
         self.labels.classes = self._questions.classes()
         self.labels.texts = self._questions.texts()
         return self.labels

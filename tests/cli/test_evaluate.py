@@ -8,6 +8,7 @@ import json
 import pytest
 
 from llmlabel import ClassLabel, Document, Entity, JsonlExporter, LabeledDocument, Prediction
+from tests.cli.conftest import process
 
 TEXT = "Ann met Bob in Rome."
 PLACES = {"Ann": (0, 3), "Bob": (8, 11), "Rome": (15, 19)}
@@ -139,3 +140,13 @@ def test_figures_and_csv_are_written(cli, files, tmp_path):
     assert {b"\x89PNG"} == {path.read_bytes()[:4] for path in out.iterdir()}
     rows = list(csv.reader((tmp_path / "x.csv").read_text("utf-8").splitlines()))
     assert ["LOC", "0.0", "0.0", "0.0"] == rows[1][:4]
+
+
+def test_the_same_is_printed_by_every_process(files):
+    """
+    Whatever the seed of Python's hashes: numbers and their order.
+    """
+    runs = [process("evaluate", *files, "--json", "--tokens", "--budget", PYTHONHASHSEED=seed) for seed in "12"]
+
+    assert 0 == runs[0].code, runs[0].err
+    assert runs[0].out == runs[1].out

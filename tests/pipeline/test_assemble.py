@@ -193,6 +193,21 @@ def test_the_share_that_must_agree_is_a_parameter(threshold, kept):
     assert kept == [e.text for e in labels_of(*readings, samples=5, threshold=threshold).entities]
 
 
+def test_relations_are_voted_for_like_entities():
+    """
+    One that too few samples gave goes to the ledger; the share of the rest is their confidence.
+    """
+    all_of_them = at("Ann", "PER", 0), at("Bob", "PER", 16), at("Acme", "ORG", 23)
+    ann, bob = (MentionRelation(head=number, tail=2, label="WORKS_FOR") for number in (0, 1))
+    samples = [[ann], [ann, bob], []]
+    labels = labels_of(
+        *(reading(*all_of_them, sample=number, relations=said) for number, said in enumerate(samples)), samples=3
+    )
+
+    assert [(0, 2, 2 / 3, "votes")] == [(r.head, r.tail, r.confidence, r.confidence_method) for r in labels.relations]
+    assert ["duplicate", "outvoted"] == [item.reason for item in labels.discarded]
+
+
 def test_repeats_become_entities_and_are_counted():
     """
     With occurrences="all" one placement stands for several entities.
