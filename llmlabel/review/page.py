@@ -144,6 +144,10 @@ def _document(document: LabeledDocument) -> dict[str, object]:
             name: {c.label: c.confidence for c in chosen if c.confidence is not None}
             for name, chosen in document.classes.items()
         },
+        "reasons": {
+            name: {c.label: c.reason for c in chosen if c.reason is not None}
+            for name, chosen in document.classes.items()
+        },
         "texts": document.texts,
         "outcome": predicted.outcome if predicted else None,
         "model": predicted.model if predicted else None,

@@ -166,10 +166,10 @@ function asked(review) {
 }
 
 function drawClasses() {
-  const review = reviews[current];
+  const { source, classes } = reviews[current];
   $("classes").replaceChildren(
-    ...asked(review).map((question) =>
-      questionField(question, "", review.classes, review.source.scores[question.name] || {}, choose),
+    ...asked(reviews[current]).map((question) =>
+      questionField(question, "", classes, choose, source.scores[question.name], source.reasons[question.name]),
     ),
   );
 }
@@ -183,13 +183,13 @@ function drawAttributes() {
   drawAttributes.last = now;
   const focused = document.activeElement.closest("#attributes") && document.activeElement.dataset.answer;
   $("attributes").replaceChildren(
-    ...questions.map((question) => questionField(question, words(item), item.attributes, {}, chooseAttribute)),
+    ...questions.map((question) => questionField(question, words(item), item.attributes, chooseAttribute)),
   );
   if (focused)
     [...$("attributes").querySelectorAll("input")].find((input) => input.dataset.answer === focused)?.focus();
 }
 
-function questionField({ name, labels, multi }, about, answers, scores, answer) {
+function questionField({ name, labels, multi }, about, answers, answer, scores = {}, reasons = {}) {
   const isChosen = (label) => (answers[name] || []).includes(label);
   const choices = labels.map((label) => {
     const input = make("input", {
@@ -206,7 +206,8 @@ function questionField({ name, labels, multi }, about, answers, scores, answer) 
       answer(name, label, multi, input);
     };
     const score = label in scores ? make("span", { className: "note" }, scores[label].toFixed(2)) : "";
-    return make("label", { className: "choice" }, input, make("span", {}, visible(label)), score);
+    const why = label in reasons ? make("q", { className: "note", dir: "auto" }, visible(reasons[label])) : "";
+    return make("label", { className: "choice" }, input, make("span", {}, visible(label)), score, why);
   });
   const title = about ? [make("bdi", {}, about), `: ${visible(name)}`] : [visible(name)];
   return make("fieldset", {}, make("legend", {}, ...title), ...choices);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmlabel import (
+    ClassLabel,
     Document,
     Entity,
     LabeledDocument,
@@ -115,6 +116,16 @@ def test_reason_is_shown(show: Open) -> None:
     )
 
     assert "A given name." == show([labeled]).find_element("css selector", "#entities q").text
+
+
+def test_reason_of_a_class_is_shown(show: Open) -> None:
+    """
+    The model's reason stands beside the class that it chose.
+    """
+    happy = ClassLabel(label="happy", reason="They laugh.")
+    labeled = LabeledDocument(document=Document(id="r", text="Ha!"), classes={"mood": (happy,)})
+
+    assert "They laugh." == show([labeled]).find_element("css selector", "#classes q").text
 
 
 def test_page_without_documents_says_so(show: Open) -> None:
