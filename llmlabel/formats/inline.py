@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from llmlabel.formats.answers import read_answers
@@ -110,7 +111,12 @@ class InlineFormat(AnswerFormat):
             else f"one JSON object {shape if schema.entities else shape.replace('marked', 'classes')}"
         )
         return read_answers(
-            completion, documents, schema, expected=expected, read=_read_section, extra_keys=frozenset(_MARKED_KEYS)
+            completion,
+            documents,
+            schema,
+            expected=expected,
+            read=partial(_read_section, packed=len(documents) > 1),
+            extra_keys=frozenset(_MARKED_KEYS),
         )
 
 
@@ -191,14 +197,14 @@ def _read_text(completion: Completion, document: Document, schema: LabelSchema) 
     return draft.answer(complete=whole and completion.finish != "length")
 
 
-def _read_section(draft: SectionReader, document: Document, value: object) -> bool:
+def _read_section(draft: SectionReader, document: Document, value: object, *, packed: bool) -> bool:
     if not isinstance(value, dict):
         draft.section(value)
         return True
     key = next((key for key in _MARKED_KEYS if isinstance(value.get(key), str)), None)
     whole = True
     if key is not None and draft.schema.entities:
-        whole = read_marked(draft, document, clean(value[key]))
+        whole = read_marked(draft, document, clean(value[key]), packed=packed)
     elif isinstance(value, CutDict) and (cut := _CUT_MARKED.match(draft.rest)):
         draft.rest = ""
         whole = read_marked(draft, document, _unescaped(cut[1]), cut=True)

@@ -27,7 +27,7 @@ def is_numbered(schema: LabelSchema, reasons: bool) -> bool:
     )
 
 
-def read_marked(draft: Draft, document: Document, marked: str, *, cut: bool = False) -> bool:
+def read_marked(draft: Draft, document: Document, marked: str, *, cut: bool = False, packed: bool = False) -> bool:
     """Read a marked copy of a document into a draft; returns whether the copy holds (nearly) all of the document.
 
     Raises:
@@ -41,7 +41,7 @@ def read_marked(draft: Draft, document: Document, marked: str, *, cut: bool = Fa
     missing = len(document.text[alignment.last :].strip())
     few = max(_FEW, len(document.text) // 20)
     stops = missing > min(few, _LONGEST_END) or bool(unclosed and missing)
-    if not found and not _is_copy(alignment, cut or stops):
+    if (packed or not found) and not _is_copy(alignment, cut or stops):  # of several, it may be another one's copy
         raise CompletionError("the answer does not repeat the document; expected all of it, with markers")
     whole = not stops and _left_out(alignment) <= few
     _note_differences(draft, alignment, whole=whole)

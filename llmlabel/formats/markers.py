@@ -107,17 +107,19 @@ def mark(text: str, spans: Sequence[tuple[int, int, str]], markers: Markers) -> 
 
 
 def markers_of(marked: str, text: str) -> Markers:
-    """Return the markers that an answer about ``text`` uses: those agreed on, or the usual ones if none of these.
+    """Return the markers that an answer about ``text`` uses: those agreed on, or others that are not of the text.
 
     Raises:
         CompletionError: Only the usual ones stand there, and in the text itself too: nobody knows which are which.
     """
     agreed = markers_for(text)
-    if agreed == DEFAULT or agreed.open in marked or agreed.close in marked or DEFAULT.close not in marked:
+    if agreed.open in marked or agreed.close in marked:
         return agreed
-    if DEFAULT.open not in text and DEFAULT.close not in text:
-        return DEFAULT
-    if marked.count(DEFAULT.close) <= text.count(DEFAULT.close):
+    for left, right in _PAIRS:
+        other = Markers(left * 2, right * 2)
+        if other.close in marked and other.open not in text and other.close not in text:
+            return other
+    if agreed == DEFAULT or marked.count(DEFAULT.close) <= text.count(DEFAULT.close):
         return agreed
     raise CompletionError(
         f"the document has [[ or ]] of its own; expected {agreed.open} and {agreed.close} around its entities"

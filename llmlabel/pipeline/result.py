@@ -149,9 +149,12 @@ class RunResult(Shown):
         mentions = sum(self.statuses.values())
         facts.append(("entities", f"{entities} from {mentions} mentions"))
         facts += [(f"  {status}", str(count)) for status, count in self.statuses.items()]
-        discarded = Counter(item.reason for prediction in self.predictions for item in prediction.discarded)
+        told = [item for prediction in self.predictions for item in prediction.discarded]
+        discarded = Counter(item.reason for item in told if item.kind != "copy")
         facts += [("other items not taken", str(discarded.total()))] if discarded else []
         facts += [(f"  {reason}", str(count)) for reason, count in discarded.most_common(5)]
+        if copies := sum(item.kind == "copy" for item in told):
+            facts.append(("rewritten copies", str(copies)))
         if flagged := sum(prediction.suspicious for prediction in self.predictions):
             facts.append(("suspicious", str(flagged)))
         cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""

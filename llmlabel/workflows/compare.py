@@ -185,7 +185,8 @@ def _labels(item: LabeledDocument) -> Iterator[Entity | ClassLabel]:
 
 def _discarded(run: Iterable[LabeledDocument]) -> Iterator[str]:
     """Reasons without their particulars: what stands after a colon differs from item to item."""
-    return (lost.reason.partition(":")[0] for item in run if isinstance(item, Prediction) for lost in item.discarded)
+    told = (lost for item in run if isinstance(item, Prediction) for lost in item.discarded)
+    return (lost.reason.partition(":")[0] for lost in told if lost.kind != "copy")
 
 
 def _winner(pairs: Mapping[tuple[str, str], Difference], names: Iterable[str]) -> str | None:

@@ -46,6 +46,19 @@ def test_prompt_shows_the_first_document_alone(cli, folder):
     assert ["a"] == [item["document"] for item in json.loads(done.out)]
 
 
+def test_prompt_shows_the_pieces_of_a_long_document_and_what_stands_around_them(cli, folder):
+    """
+    --max-document-tokens cuts, --context-tokens shows the neighbours of each piece, not to be labelled.
+    """
+    path = folder.path / "long.jsonl"
+    path.write_text(json.dumps({"id": "long", "text": "It rained all day long in Oslo. " * 12}) + "\n", "utf-8")
+    sizes = ("--max-document-tokens", "40", "--context-tokens", "10", "--json")
+    shown = json.loads(cli("prompt", str(path), "--schema", folder.schema, *sizes).out)
+
+    assert len(shown) > 2
+    assert all("(context, do not label)" in item["messages"][-1]["content"] for item in shown)
+
+
 def test_terminal_shows_documents_as_text(cli, folder):
     """
     Markup in a document stands there as it is, and control characters are made visible.

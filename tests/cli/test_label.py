@@ -260,6 +260,18 @@ def test_answer_format_is_the_one_that_prompt_shows(cli, folder, endpoint):
     ]
 
 
+@pytest.mark.parametrize(("more", "labels"), [((), []), (("--near-labels", "map"), ["PERSON", "CITY"])])
+def test_near_miss_labels_are_mapped_when_asked(cli, folder, more, labels):
+    """
+    A label that is spelled almost like one of the schema is unknown, or taken for it with --near-labels map.
+    """
+    misspelt = ANSWERS["c"].replace("PERSON", "Person").replace("CITY", "city")
+    cli(*replay(folder, {**ANSWERS, "c": misspelt}, *more))
+    found = RunResult.load(folder.out / "run.jsonl").predictions[2]
+
+    assert labels == [entity.label for entity in found.entities]
+
+
 def test_a_run_can_be_started_again_from_its_journal(cli, folder, monkeypatch):
     """
     ``runs resume`` starts the command of the last run in its folder; everything is answered by the journal.

@@ -41,6 +41,7 @@ def spans(prediction: Prediction) -> list[tuple[int, int, str]]:
         ("Ann of Ann Corp", "Ann of [[[[Ann|PER]] Corp|ORG]]", [(7, 10, "PER"), (7, 15, "ORG")]),
         ("See [1]: Ann", "See [1]: {{Ann|PER}}", [(9, 12, "PER")]),
         ("See [1]: Ann", "See [1]: [[Ann|PER]]", [(9, 12, "PER")]),
+        ("See {1}: Ann", "See {1}: {{Ann|PER}}", [(9, 12, "PER")]),
         ("See [1] now", "See [[[1]|ORG]] now", [(4, 7, "ORG")]),
         ("Ann met Bob", "[[Ann|PER] met [Bob|PER]]", [(0, 3, "PER"), (8, 11, "PER")]),
         ("Ann met Bob", "[[ Ann |PER]] met Bob", [(0, 3, "PER")]),

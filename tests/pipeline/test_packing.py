@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmlabel import Asking, Completion, Document, PromptTemplate, Usage
+from llmlabel import Asking, Completion, Document, LabelSchema, PromptTemplate, Usage
 from llmlabel.pipeline.pipeline import Pipeline
 from llmlabel.pipeline.reading import split_usage
 from tests.pipeline.conftest import Writer
@@ -187,3 +187,24 @@ def test_only_what_is_new_is_asked(tmp_path):
 
     assert [("../4", "../5")] == [prompt.document_ids for prompt in labeler.prompts]
     assert {"labeled": 6} == result.outcomes
+
+
+def test_inline_answers_that_mix_documents_up_are_not_trusted():
+    """
+    A copy under another document's number is no copy: the documents are asked one by one.
+    """
+    texts = ["Ann met Bob.", "Zed left for the mountains."]
+    marked = ["[[Ann|PER]] met Bob.", "[[Zed|PER]] left for the mountains."]
+
+    def answer(prompt):
+        sent = prompt.messages[1].content
+        if len(prompt.document_ids) == 1:
+            return marked["Zed" in sent]
+        return {"documents": [{"id": "1", "marked": marked[1]}, {"id": "2", "marked": marked[0]}]}
+
+    labeler = Writer(answer, LabelSchema(entities=["PER"]), prompt=PromptTemplate(answer_format="inline"))
+    with Pipeline(labeler, asking=Asking(documents_per_request=2, max_reasks=0), progress=False) as pipeline:
+        result = pipeline.run(texts)
+
+    assert [["Ann"], ["Zed"]] == [[entity.text for entity in one.entities] for one in result.predictions]
+    assert 3 == len(labeler.prompts)
