@@ -14,7 +14,7 @@ from rapidfuzz.distance import OSA
 
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.lexicon import FUNCTION_WORDS, MEANT
-from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary
+from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary, long_words
 
 _LEAST_LETTERS = 5
 _LONG = 8  # letters in which two edits are still a misspelling
@@ -60,7 +60,7 @@ def words_to_locate(vocabulary: Vocabulary, keys: Iterable[str], edits: int) -> 
         words = key.split()
         unknown = [word for word in words if not vocabulary.knows(word)]
         if edits == 1:
-            wanted.update(word for word in words if vocabulary.knows(word))
+            wanted.update(long_words(filter(vocabulary.knows, words)))
         for word in unknown:
             wanted.update(_near(vocabulary, word, edits, alone=len(unknown) == 1 < len(words)))
     return wanted
@@ -135,9 +135,10 @@ class _Comparison:
         """Return the numbers of words of the mention, and the words of the text each may be, the rarest first."""
         found = []
         alone = sum(not self.vocabulary.knows(word) for word in self.words) == 1 < len(self.words)
+        long = long_words(filter(self.vocabulary.knows, self.words))
         for number, word in enumerate(self.words):
             known = self.vocabulary.knows(word)
-            if not (known and self.edits == 2):
+            if not known or (self.edits == 1 and word in long):
                 found.append((number, [word] if known else _near(self.vocabulary, word, self.edits, alone=alone)))
         return sorted((a for a in found if a[1]), key=lambda anchor: self._frequency(anchor[1]))[:_MOST_ANCHORS]
 
