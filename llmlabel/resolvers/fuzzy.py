@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.lexicon import FUNCTION_WORDS, MEANT
-from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary
+from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary, long_words
 
 _LEAST_LETTERS = 5
 _LONG = 8  # letters in which two edits are still a misspelling
@@ -38,6 +39,15 @@ class Similar:
     letters: set[str]
 
 
+class _Window(NamedTuple):
+    """Some words beside a place that are spelled almost like a mention: where from there, and their letters."""
+
+    edits: int
+    start: int
+    end: int
+    letters: str
+
+
 def searchable(key: str) -> bool:
     """Return whether the folded words are long enough, and few enough, to be misspelled recognisably."""
     return len(key.replace(" ", "")) >= _LEAST_LETTERS and key.count(" ") < _MOST_WORDS
@@ -50,7 +60,7 @@ def words_to_locate(vocabulary: Vocabulary, keys: Iterable[str], edits: int) -> 
         words = key.split()
         unknown = [word for word in words if not vocabulary.knows(word)]
         if edits == 1:
-            wanted.update(word for word in words if vocabulary.knows(word))
+            wanted.update(long_words(filter(vocabulary.knows, words)))
         for word in unknown:
             wanted.update(_near(vocabulary, word, edits, alone=len(unknown) == 1 < len(words)))
     return wanted
@@ -125,9 +135,10 @@ class _Comparison:
         """Return the numbers of words of the mention, and the words of the text each may be, the rarest first."""
         found = []
         alone = sum(not self.vocabulary.knows(word) for word in self.words) == 1 < len(self.words)
+        long = long_words(filter(self.vocabulary.knows, self.words))
         for number, word in enumerate(self.words):
             known = self.vocabulary.knows(word)
-            if not (known and self.edits == 2):
+            if not known or (self.edits == 1 and word in long):
                 found.append((number, [word] if known else _near(self.vocabulary, word, self.edits, alone=alone)))
         return sorted((a for a in found if a[1]), key=lambda anchor: self._frequency(anchor[1]))[:_MOST_ANCHORS]
 
@@ -138,17 +149,28 @@ class _Comparison:
         """Compare the windows in which word ``number`` of the mention stands about where it should."""
         if len(self.words) == 1:
             return self._single(words)
-        best: Similar | None = None
         before = len(" ".join(self.words[:number])) + 2 * self.budget + 8
         after = len(" ".join(self.words[number:])) + 2 * self.budget + 8
         text, pieces = self.vocabulary.text, self._pieces(number)
+        # What stands in many places word for word is compared once.
+        known: dict[str, list[_Window]] = {}
+        found: list[tuple[int, _Window]] = []
         for place in sorted(place for word in words for place in self.vocabulary.positions(word))[:MOST_POSITIONS]:
-            if pieces:
-                near = text[max(0, place - before) : place + after].replace(" ", "")
-                if not any(piece in near for piece in pieces):
-                    continue
-            best = self._compare(number, place, *self.vocabulary.around(place, before, after), best)
-        return best
+            near = text[max(0, place - before - 1) : place + after + 1]
+            windows = known.get(near)
+            if windows is None:
+                letters = near.replace(" ", "")
+                likely = not pieces or any(piece in letters for piece in pieces)
+                windows = self._compare(number, *self.vocabulary.around(place, before, after)) if likely else []
+                if place > before:
+                    known[near] = windows
+            found += [(place, window) for window in windows]
+        if not found:
+            return None
+        least = min(window.edits for _, window in found)
+        close = [(place, window) for place, window in found if window.edits == least]
+        spans = dict.fromkeys((place + window.start, place + window.end) for place, window in close)
+        return Similar(least, list(spans), {window.letters for _, window in close})
 
     def _single(self, words: list[str]) -> Similar | None:
         close = [(OSA.distance(self.letters, word), word) for word in words if self._only_typos([word])]
@@ -168,24 +190,17 @@ class _Comparison:
             pieces += [other[at * size : (at + 1) * size if at < parts - 1 else None] for at in range(parts)]
         return pieces if len(pieces) > self.budget else []
 
-    def _compare(
-        self, number: int, place: int, left: list[str], right: list[str], best: Similar | None
-    ) -> Similar | None:
+    def _compare(self, number: int, left: list[str], right: list[str]) -> list[_Window]:
+        """Return the windows around a word, which is the first of ``right``, that are a misspelling of the mention."""
+        found = []
         for first, window in self._windows(number, left, right):
             text = "".join(window)
-            if abs(len(text) - len(self.letters)) > self.budget:
-                continue
-            edits = OSA.distance(self.letters, text, score_cutoff=self.budget)
-            if edits > self.budget or (best and edits > best.edits) or not self._only_typos(window):
-                continue
-            if best is None or edits < best.edits:
-                best = Similar(edits, [], set())
-            start = place - _width(left[first:]) + _width(right[: max(0, first - len(left))])
-            span = (start, start + _width(window) - 1)
-            if span not in best.spans[-4:]:
-                best.spans.append(span)
-            best.letters.add(text)
-        return best
+            if abs(len(text) - len(self.letters)) <= self.budget:
+                edits = OSA.distance(self.letters, text, score_cutoff=self.budget)
+                if edits <= self.budget and self._only_typos(window):
+                    start = _width(right[: max(0, first - len(left))]) - _width(left[first:])
+                    found.append(_Window(edits, start, start + _width(window) - 1, text))
+        return found
 
     def _windows(self, number: int, left: list[str], right: list[str]) -> Iterator[tuple[int, list[str]]]:
         tokens = left + right

@@ -50,7 +50,7 @@ def may_miss_a_word(key: str) -> bool:
 def one_word_missing(vocabulary: Vocabulary, key: str) -> list[Span]:
     """Return the spans of the folded text that hold all words of ``key`` and one more between them."""
     words = key.split()
-    rarest = min(range(len(words)), key=lambda number: len(vocabulary.positions(words[number])))
+    rarest = vocabulary.rarest(words)
     before, after = words[:rarest], words[rarest + 1 :]
     found: list[Span] = []
     reach = len(key) + _LONGEST_WORD

@@ -8,7 +8,7 @@ from functools import partial
 
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.changes import changes_between, similarity_after
-from llmlabel.resolvers.context import in_context
+from llmlabel.resolvers.context import Surroundings
 from llmlabel.resolvers.index import TextIndex
 from llmlabel.resolvers.occurrences import Wish, arrange, starts_of
 from llmlabel.resolvers.placements import placed, refused
@@ -30,7 +30,7 @@ def place(index: TextIndex, mentions: Sequence[Mention], min_similarity: float, 
     found = find_places(index, wanted, {mention.text: mention.label for mention in mentions})
     choices = _choices(index.text, found, wanted, min_similarity)
     wishes = [
-        _wish(index.text, mention, choices[mention.text]) if mention.text in choices else Wish(mention.label, (), ())
+        _wish(mention, choices[mention.text]) if mention.text in choices else Wish(mention.label, (), ())
         for mention in mentions
     ]
     spans = arrange(wishes, partial(_spare, index, mentions, choices))
@@ -65,10 +65,10 @@ def _spare(
     return choices[mention.text].spare(index, low, high)
 
 
-def _wish(text: str, mention: Mention, choice: _Choice) -> Wish:
+def _wish(mention: Mention, choice: _Choice) -> Wish:
     spans, starts = choice.spans, choice.starts
     if mention.before or mention.after:
-        spans = in_context(text, spans, mention.before, mention.after)
+        spans = choice.surroundings.agreeing(mention.before or "", mention.after or "")
         starts = starts_of(spans)
     return Wish(mention.label, spans, starts, mention.hint, choice.weak)
 
@@ -79,9 +79,11 @@ def _further(
     """Return the places that no mention took, each once, for the first placed mention of their surface."""
     taken = {span for span in spans if span}
     further: dict[int, tuple[Span, ...]] = {}
+    told: set[str] = set()
     for number, (mention, span) in enumerate(zip(mentions, spans, strict=True)):
-        if span:
-            free = tuple(other for other in choices[mention.text].spans if other not in taken)
+        if span and mention.text not in told:
+            told.add(mention.text)
+            free = tuple(other for other in choices[mention.text].quiet() if other not in taken)
             if free:
                 further[number] = free
                 taken.update(free)
@@ -91,10 +93,11 @@ def _further(
 class _Choice:
     """The places of one surface that are similar enough, and how they are described."""
 
-    __slots__ = ("_limit", "_text", "_verbatim", "places", "spans", "starts", "weak")
+    __slots__ = ("_limit", "_surroundings", "_text", "_verbatim", "places", "spans", "starts", "weak")
 
     def __init__(self, text: str, places: Places, wanted: int, demand: int, min_similarity: float) -> None:
         self._text, self.places, self._limit = text, places, min_similarity
+        self._surroundings: Surroundings | None = None
         self.weak = False
         self.spans: Sequence[Span] = places.verbatim(wanted)
         self._verbatim = bool(self.spans)
@@ -103,6 +106,20 @@ class _Choice:
             self.spans = [] if places.ambiguous else self._similar(places.select(wanted, demand))
             self.starts = starts_of(self.spans)
             self.weak = bool(self.spans) and bool(places.changes)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What stands beside the places."""
+        if self._surroundings is None:
+            self._surroundings = Surroundings(self._text, self.spans)
+        return self._surroundings
+
+    def quiet(self) -> list[Span]:
+        """Return all places that are the surface but for changes nobody notices, those that were not chosen too."""
+        if self._verbatim and self.places.starts:
+            return list(self.spans)
+        unnoticed = [span for span, rank in self.places.ranks.items() if rank < 1]
+        return sorted({*self.spans, *self._similar(unnoticed)}) if self.spans else []
 
     def spare(self, index: TextIndex, low: int, high: int) -> list[Span]:
         """Return the places beginning between two positions that are similar enough too, though others are more so."""

@@ -17,6 +17,7 @@ from llmlabel.resolvers.index import TextIndex
 from llmlabel.resolvers.numbers import same_numbers
 from llmlabel.resolvers.places import Places, Surface, ranked, shared_demand, whole_characters, with_edges
 from llmlabel.resolvers.variants import Variant, inflected, is_clitic, takes_clitics, unwrapped, without_article
+from llmlabel.resolvers.vocabulary import long_words
 
 if TYPE_CHECKING:
     from llmlabel.resolvers.fuzzy import Similar
@@ -166,7 +167,7 @@ class _Search:
             if may_miss_a_word(surface.key) and words.knows_all(surface.key.split())
         }
         if not words.is_short:
-            words.locate(word for surface in surfaces.values() for word in surface.key.split())
+            words.locate(word for surface in surfaces.values() for word in long_words(surface.key.split()))
         for said, surface in surfaces.items():
             spans = self._sources(surface, one_word_missing(words, surface.key))
             self._found(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
+from heapq import nlargest
 from operator import itemgetter
 
 from llmlabel.resolvers.automaton import search_all
@@ -77,6 +78,12 @@ class Vocabulary:
         found = search_all(self.text, [f" {word} " for word in new])
         self._positions.update(zip(new, ([start + 1 for start in starts] for starts in found), strict=True))
 
+    def rarest(self, words: list[str]) -> int:
+        """Return the number of the rarest of the words that were located, or of the long ones if none was."""
+        long = self._positions.keys() & set(words) or set(long_words(words))
+        numbers = [number for number, word in enumerate(words) if word in long]
+        return min(numbers, key=lambda number: len(self.positions(words[number])))
+
     def positions(self, word: str) -> list[int]:
         """Return where a word begins in the folded text, ascending."""
         if word not in self._positions:
@@ -89,7 +96,7 @@ class Vocabulary:
         if not self.is_apart or self.is_short:
             (starts,) = search_all(self.text, [phrase])
             return [(at + 1, at + len(phrase) - 1) for at in starts]
-        rarest = min(range(len(words)), key=lambda number: len(self.positions(words[number])))
+        rarest = self.rarest(words)
         before = sum(map(len, words[:rarest])) + rarest
         starts = [place - before for place in self.positions(words[rarest])]
         return [(at, at + len(phrase) - 2) for at in starts if at and self.text.startswith(phrase, at - 1)]
@@ -199,6 +206,11 @@ class Vocabulary:
             close = (other for other, _, _ in found if other[0] == word[0] or other[-1] == word[-1])
             known = self._two_edits[word] = list(dict.fromkeys(close))[:20]
         return known
+
+
+def long_words(words: Iterable[str]) -> list[str]:
+    """Return the two longest words: places of a long one are few, and two are enough to find a phrase by."""
+    return nlargest(2, words, key=len)
 
 
 def _starting_with(ordered: list[str], prefix: str) -> list[str]:
