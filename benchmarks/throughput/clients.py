@@ -3,7 +3,7 @@
 ``sdk`` is the yardstick: a bounded pool of workers around the OpenAI SDK on its aiohttp transport, as the SDK's manual
 shows it, that does nothing with the answers. ``engine`` is llmlabel's labeler and engine without parsing and grounding;
 ``llmlabel`` is the whole pipeline with a journal on disk; ``auto`` the same without a number for the concurrency.
-``raw`` is aiohttp without any SDK, for orientation; ``fixed-32`` and ``fixed-64`` are ``sdk`` with so many in flight, whatever happens.
+``raw`` is aiohttp without any SDK, for orientation; ``fixed-32`` and ``fixed-64`` are ``sdk`` with so many in flight.
 """
 
 from __future__ import annotations
