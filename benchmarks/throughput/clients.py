@@ -3,7 +3,7 @@
 ``sdk`` is the yardstick: a bounded pool of workers around the OpenAI SDK on its aiohttp transport, as the SDK's manual
 shows it, that does nothing with the answers. ``engine`` is llmlabel's labeler and engine without parsing and grounding;
 ``llmlabel`` is the whole pipeline with a journal on disk; ``auto`` the same without a number for the concurrency.
-``raw`` is aiohttp without any SDK, for orientation; ``fixed-64`` is ``sdk`` with 64 in flight, whatever happens.
+``raw`` is aiohttp without any SDK, for orientation; ``fixed-32`` and ``fixed-64`` are ``sdk`` with so many in flight.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def auto(base: str, count: int, width: int) -> AsyncIterator[tuple[int, bool]]:
 
 
 async def for_a_while(
-    client: AsyncIterator[tuple[int, bool]], seconds: float = 92.0
+    client: AsyncIterator[tuple[int, bool]], seconds: float = 85.0
 ) -> AsyncIterator[tuple[int, bool]]:
     """Yield what a client gives, and leave it after so many seconds."""
     until = time.monotonic() + seconds
@@ -138,6 +138,7 @@ CLIENTS = {
     "engine": engine,
     "llmlabel": llmlabel,
     "auto": lambda base, count, width: for_a_while(auto(base, count, width)),
+    "fixed-32": lambda base, count, width: for_a_while(sdk(base, count, 32)),
     "fixed-64": lambda base, count, width: for_a_while(sdk(base, count, 64)),
 }
 

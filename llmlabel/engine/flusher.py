@@ -15,7 +15,7 @@ from llmlabel.errors import JournalError
 __all__ = ["Flusher", "Statement"]
 
 Statement = tuple[str, tuple[object, ...]]
-LINGER = 0.004  # seconds in which answers are collected for one flush
+LINGER = 0.007  # seconds in which answers are collected for one flush
 HEARTBEAT = 5.0
 CHECKPOINT = 2_000  # answers after which the log, about 30 MB by then, is folded into the file
 
@@ -76,6 +76,7 @@ class Flusher:
             database.execute("PRAGMA synchronous=FULL")
             database.execute("PRAGMA wal_autocheckpoint=0")
             log = os.open(f"{self.path}-wal", os.O_RDWR) if self._logged else None
+            _names_to_disk(self.path.parent)
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             return
@@ -158,3 +159,13 @@ def _to_disk(log: int) -> None:
         os.fdatasync(log)
     else:
         os.fsync(log)
+
+
+def _names_to_disk(folder: Path) -> None:
+    """Bring to the disk that the files of a new journal are in their folder."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

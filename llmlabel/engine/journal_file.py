@@ -17,7 +17,11 @@ __all__ = ["connect", "describe_owner", "owner_lives", "temporary"]
 APPLICATION_ID = 0x6C6C6D6C  # "llml"
 VERSION = 1
 MAGIC = b"SQLite format 3\x00"
-NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs"})
+NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+)
+# Shared folders of virtual machines and containers, and whatever a program serves: there may be no shared memory.
+NO_LOG = ("9p", "virtiofs", "fakeowner", "vboxsf", "vmhgfs", "fuse.")
 
 SCHEMA = """
 CREATE TABLE runs (
@@ -52,7 +56,8 @@ def connect(path: Path) -> tuple[sqlite3.Connection, bool]:
         path.chmod(0o600)
         database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
-            logged: bool = database.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
+            mode = "DELETE" if (file_system(path.parent) or "").startswith(NO_LOG) else "WAL"
+            logged: bool = database.execute(f"PRAGMA journal_mode={mode}").fetchone()[0] == "wal"
             database.execute(f"PRAGMA synchronous={'NORMAL' if logged else 'FULL'}")
             database.execute("PRAGMA wal_autocheckpoint=0")
             _check_version(path, database.execute("PRAGMA user_version").fetchone()[0])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tries", "retried"]
 
-MAX_TRIES = 10  # one of 600 documents is lost in 300 runs if every third request fails
+MAX_TRIES = 10  # if three of ten requests fail, one of 600 documents is lost in 300 runs
 MAX_FREE = 100  # 429s are not tries of the document, but there is an end to them as well
 MAX_SECONDS = 900.0  # spent on one document, waiting for the rate limit not counted
 MAX_RETRY_AFTER = 900.0  # a service that asks for more (a daily quota) is not waited for

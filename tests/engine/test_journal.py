@@ -12,12 +12,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from llmlabel.engine import Engine, RunStopped
+from llmlabel.engine import Engine, RunStopped, journal_file
 from llmlabel.engine.journal import Journal
 from llmlabel.engine.journal_file import file_system, owner_lives
 from llmlabel.engine.runs import export_run, list_runs, purge_runs, raw_answers, show_run
@@ -213,6 +214,19 @@ def test_the_file_system_of_a_folder_is_known(tmp_path):
     assert file_system(tmp_path) not in (None, "proc")
 
 
+def test_where_memory_may_not_be_shared_the_journal_has_no_log(tmp_path, monkeypatch):
+    """
+    On such a file system answers are kept all the same, without a write-ahead log, and found again.
+    """
+    monkeypatch.setattr(journal_file, "NO_LOG", (file_system(tmp_path) or "none",))
+    first = ask(tmp_path / "j", ["a", "b"])
+    with closing(sqlite3.connect(tmp_path / "j")) as database:
+        mode = database.execute("PRAGMA journal_mode").fetchone()[0]
+
+    assert ([("A", False), ("B", False)], "delete") == (first, mode)
+    assert [("A", True), ("B", True)] == ask(tmp_path / "j", ["a", "b"])
+
+
 def test_store_text_false_keeps_hashes_and_answers_only(tmp_path):
     """
     Neither the question nor the document's id is in the file.
@@ -373,7 +387,7 @@ def test_a_full_disk_stops_intake_and_returns_what_is_finished(tmp_path):
     script = textwrap.dedent(
         """
         import asyncio, json, resource, signal, sys
-        from llmlabel.engine import Engine, RunStopped
+        from llmlabel.engine import Engine, RunStopped, journal_file
         from llmlabel.types import Completion, Limits, Message, Prompt, Usage
         asked = 0
         async def complete(request):
