@@ -94,7 +94,7 @@ def push(
     access: dict[str, Any] = {"schema": label_schema, "api_key": _key(), "api_endpoint": endpoint}
     if project_id is None:
         project_id = create_kili_project(str(create), **access)
-        terminal.line(f"created project {project_id}", error=as_json)
+        terminal.line(f"project {project_id}", error=as_json)
     options: dict[str, Any] = {"missing": missing, "labeled": labeled, "offset_unit": offset_unit, "newlines": newlines}
     exporter = KiliExporter(
         project_id,

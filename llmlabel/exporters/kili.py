@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import SecretStr
 
@@ -33,6 +34,7 @@ from llmlabel.platforms.kili.records import Project
 from llmlabel.schema import LabelSchema
 from llmlabel.types import HeldBack, LabeledDocument
 
+T = TypeVar("T")
 _log = logging.getLogger("llmlabel.kili")
 
 
@@ -173,16 +175,12 @@ class KiliExporter(Exporter):
         self, predictions: Iterable[LabeledDocument], intake: Intake, spool: Spool, facts: Facts
     ) -> tuple[Project, Ontology]:
         """Take all documents in, and return the project, which is read meanwhile: a slow Kili keeps nobody waiting."""
-        reader = ThreadPoolExecutor(1, thread_name_prefix="llmlabel-kili")
-        reading = reader.submit(self._project)
-        try:
-            for labeled, publish in intake.read(predictions):
-                if reading.done():
-                    reading.result()  # a project that is not what it should be ends the batch at once
-                self._take(labeled, publish, intake, spool, facts)
-            found = reading.result()
-        finally:
-            reader.shutdown(wait=False, cancel_futures=True)
+        reading = _begun(self._project)
+        for labeled, publish in intake.read(predictions):
+            if reading.done():
+                reading.result()  # a project that is not what it should be ends the batch at once
+            self._take(labeled, publish, intake, spool, facts)
+        found = reading.result()
         intake.raise_problems()
         return found
 
@@ -274,6 +272,20 @@ class KiliExporter(Exporter):
 
     def __repr__(self) -> str:
         return f"KiliExporter({self.project_id!r}, host={self._client.host!r})"
+
+
+def _begun(call: Callable[[], T]) -> Future[T]:
+    """Return what a call will give; it runs in a thread that an interrupted program need not wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="llmlabel-kili-project", daemon=True).start()
+    return future
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

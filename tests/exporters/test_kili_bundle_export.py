@@ -48,6 +48,28 @@ def test_manifest_maps_ids_to_files(tmp_path):
     assert second["asset"].startswith("assets/doc")
 
 
+def test_line_ends_can_count_one_character(tmp_path):
+    """
+    With ``newlines="lf"`` texts, offsets and what is read back have line feeds; the report says so.
+    """
+    done = export(tmp_path, labeled("a", "one\r\nAnn\r", ("Ann",)), newlines="lf")
+    answer = json.loads((tmp_path / "b/labels/a.json").read_bytes())
+    ((document, found),) = read_kili_bundle(tmp_path / "b")
+
+    assert b"one\nAnn\n" == (tmp_path / "b/assets/a.txt").read_bytes()
+    assert 4 == answer["NAMED_ENTITIES_RECOGNITION_JOB"]["annotations"][0]["beginOffset"]
+    assert ("one\nAnn\n", [(4, 7)]) == (document.text, [(e.start, e.end) for e in found.entities])
+    assert "1 document(s) hold carriage returns, written as line feeds" in done.notes
+
+
+def test_unknown_newlines_are_refused(tmp_path):
+    """
+    The option knows two values.
+    """
+    with pytest.raises(ConfigurationError, match="newlines: expected 'keep' or 'lf', found 'crlf'"):
+        export(tmp_path, newlines="crlf")
+
+
 def test_report_tells_where_the_unit_matters(tmp_path):
     """
     The undocumented unit is a question for the user only when a span depends on it.

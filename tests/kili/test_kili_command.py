@@ -191,7 +191,7 @@ def test_thousand_mixed_texts_three_times(run, kili, tmp_path):
     access = ["--endpoint", kili.stub.endpoint]
     JsonlExporter("many.jsonl").export(documents)
     first = subprocess.run([*push, *access, "--create", "many"], capture_output=True, text=True, check=True)
-    project = first.stdout.split()[2]
+    project = first.stdout.split()[1]
     before = len(kili.stub.operations())
     subprocess.run([*push, *access, "--project-id", project], capture_output=True, check=True)
     again = kili.mutations(before)
