@@ -269,15 +269,21 @@ def test_a_labeler_that_is_dropped_leaves_no_connection(server: OpenAIServer):
     A program that closes nothing is told nothing: the client is closed on its loop when the labeler is gone.
     """
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     one = labeler(server.base_url)
     asyncio.run_coroutine_threadsafe(one.complete(prompt()), loop).result(10)
-    client = next(iter(one._clients._open.values()))[0].client
+    keeper = next(iter(one._clients._open.values()))[1]
     del one
     gc.collect()
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)
-    closed = client.is_closed()
+
+    async def ended() -> bool:
+        async with asyncio.timeout(5):
+            while keeper.ag_frame is not None:
+                await asyncio.sleep(0)
+        return True
+
+    closed = asyncio.run_coroutine_threadsafe(ended(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

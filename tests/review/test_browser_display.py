@@ -122,10 +122,10 @@ def test_reason_of_a_class_is_shown(show: Open) -> None:
     """
     The model's reason stands beside the class that it chose.
     """
-    happy = ClassLabel(label="happy", reason="They laugh.")
-    labeled = LabeledDocument(document=Document(id="r", text="Ha!"), classes={"mood": (happy,)})
+    news = ClassLabel(label="News", reason="It is dated.")
+    labeled = LabeledDocument(document=Document(id="r", text="Ann"), classes={"kind": (news,)})
 
-    assert "They laugh." == show([labeled]).find_element("css selector", "#classes q").text
+    assert "It is dated." == show([labeled]).find_element("css selector", "#classes q").text
 
 
 def test_page_without_documents_says_so(show: Open) -> None:
