@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from heapq import merge
 from typing import Any
 
 from pydantic import ValidationError
@@ -77,19 +80,17 @@ class Inputs:
     def __init__(self) -> None:
         self.rejected: list[Rejected] = []
         self.count = 0
-        # 64-bit hashes, not ids: a run over millions of documents must not hold their names.
-        self._seen: set[int] = set()
+        self._seen = _Seen()
 
     def take(self, item: object) -> tuple[int, Document] | None:
         """Return the position and the document, or None after noting the input as rejected."""
         index, self.count = self.count, self.count + 1
         document = document_from(item, index)
-        if isinstance(document, Document) and hash(document.id) in self._seen:
+        if isinstance(document, Document) and not self._seen.add(hash(document.id)):
             document = Rejected(index=index, id=document.id, reason=f"duplicate document id {document.id!r}")
         if isinstance(document, Rejected):
             self.rejected.append(document.model_copy(update={"index": index}))
             return None
-        self._seen.add(hash(document.id))
         return index, document
 
     def read(self, items: object) -> AsyncIterator[tuple[int, Document]] | Iterable[tuple[int, Document]]:
@@ -118,3 +119,22 @@ class Inputs:
         async for item in items:
             if (taken := self.take(item)) is not None:
                 yield taken
+
+
+class _Seen:
+    """64-bit hashes of ids, eight bytes each: a run over millions of documents must not hold their names, or a set."""
+
+    def __init__(self) -> None:
+        self.recent: set[int] = set()
+        self.older = array("q")
+
+    def add(self, value: int) -> bool:
+        """Note a hash; return False if it came before."""
+        place = bisect_left(self.older, value)
+        if value in self.recent or (place < len(self.older) and self.older[place] == value):
+            return False
+        self.recent.add(value)
+        if len(self.recent) > 4096 + len(self.older) // 4:
+            self.older = array("q", merge(self.older, sorted(self.recent)))
+            self.recent = set()
+        return True

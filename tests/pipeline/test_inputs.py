@@ -88,3 +88,15 @@ def test_metadata_that_is_no_mapping_rejects_its_record_only(metadata):
     assert ["y"] == [document.text for _, document in taken]
     assert ["a"] == [item.id for item in inputs.rejected]
     assert "metadata" in inputs.rejected[0].reason
+
+
+def test_an_id_that_comes_again_is_found_however_long_ago_it_came():
+    """
+    Among 30,000 inputs each repeated id is rejected, and no other.
+    """
+    inputs = Inputs()
+    names = [f"d{number}" for number in range(30_000)]
+    taken = [inputs.take({"id": name, "text": "x"}) for name in [*names, *names[::97]]]
+
+    assert 30_000 == sum(item is not None for item in taken)
+    assert names[::97] == [rejected.id for rejected in inputs.rejected]
