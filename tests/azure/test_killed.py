@@ -244,7 +244,7 @@ def test_killed_command_continues_and_ends_the_same(
         start(name).communicate(timeout=120)
         count, ends = requests() - began, [ended(name)]
         assert len(relay.seen) > 40
-        step = count // 6
+        step = count // 4
         for number in range(random.Random(7).randint(1, step), count + 1, step):
             name, asked = f"killed-{number}-{before}".lower(), len(model.requests)
             victim = start(name)
