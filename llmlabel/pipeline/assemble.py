@@ -127,7 +127,8 @@ class Assembler:
 
     def _merge_cut(self) -> None:
         """Let what a border cut off give way to the entity that holds it and, under another label, reaches beyond."""
-        holders = {key: holder for key in self._cut if key not in self._whole and (holder := self._holder(key))}
+        held = (key for key in self._cut if key in self._places and key not in self._whole)
+        holders = {key: holder for key in held if (holder := self._holder(key))}
         same = {key: holder for key, holder in holders.items() if holder[2] == key[2]}
         moved = {key: _last(same, key) for key in same}
         for key, holder in moved.items():

@@ -10,7 +10,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmlabel import (
@@ -158,6 +158,7 @@ tables = st.dictionaries(labels.filter(bool), st.lists(surfaces | st.sampled_fro
 
 
 @given(st.lists(tables, min_size=1, max_size=6), askings)
+@example([{}, {"PER": ["Ann Lee"]}, {"PER": ["Ann"]}], Asking(max_document_tokens=20, passes=2, samples=2))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_surface_of_by_label_answers_is_accounted_for(answers, asking):
     """
