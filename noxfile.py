@@ -33,7 +33,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the default tests; arguments after ``--`` go to pytest."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(python=OLDEST)
@@ -52,7 +52,7 @@ def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest release of each direct dependency that pyproject.toml allows (needs uv)."""
     session.install("--resolution", "lowest-direct", "-e", ".[cli]")
     session.install("--group", "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(python=OLDEST)

@@ -74,7 +74,7 @@ def test_readme_holds_the_two_command_lines():
     demo, tests = COMMAND.findall((ROOT / "README.md").read_text("utf-8"))
 
     assert demo.endswith("llmlabel demo")
-    assert tests.endswith("pytest -q")
+    assert tests.endswith("pytest -q -n auto")
 
 
 def test_demo_prints_what_the_readme_shows(tmp_path):

@@ -30,6 +30,9 @@ class ExactResolver(OffsetResolver):
         wishes = [Wish(m.label, places.get(m.text, []), starts.get(m.text, []), m.hint) for m in mentions]
         return [_placement(m, wish, span) for m, wish, span in zip(mentions, wishes, arrange(wishes), strict=True)]
 
+    def __repr__(self) -> str:
+        return "ExactResolver()"
+
 
 def verbatim_places(text: str, surface: str, starts: Sequence[int]) -> list[Span]:
     """Return the spans that begin at ``starts`` and are not part of a longer word."""

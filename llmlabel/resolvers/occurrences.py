@@ -8,6 +8,7 @@ take the next unused place.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -86,12 +87,27 @@ def _reading_orders(wishes: Sequence[Wish], numbers: list[int]) -> list[list[int
     return [group for group in groups if len(groups) > 1 and _in_order(wishes, group) >= _IN_ORDER]
 
 
+def _outside(low: Span, options: Sequence[Option]) -> list[tuple[int, Span]]:
+    """Return a longest chain, one that leaves out the inside of the place before if that makes it no shorter."""
+    chain = longest_chain(options)
+    if not any(places[0][0] < low[1] for _, places in options):
+        return chain
+    behind = longest_chain([(number, [place for place in places if place[0] >= low[1]]) for number, places in options])
+    return behind if len(behind) == len(chain) else chain
+
+
 def _in_order(wishes: Sequence[Wish], numbers: list[int]) -> float:
     """Return the share of mentions that may stand in their order: of those with one place, if there are some."""
     sure = [wishes[number].starts[0] for number in numbers if len(wishes[number].places) == 1]
     if len(sure) > 1:
         return len(ascending(sure)) / len(sure)
-    some = [(number, wishes[number].places[:_RARE]) for number in numbers[:_MOST_PAIRS]]
+    some: list[Option] = []
+    named: Counter[int] = Counter()
+    for number in numbers[:_MOST_PAIRS]:
+        places = wishes[number].places
+        first = min(named[id(places)], len(places) - 1)  # the tenth mention of a name has the tenth place before it
+        some.append((number, places[first : first + _RARE]))
+        named[id(places)] += 1
     return len(longest_chain(some)) / len(some) if some else 1.0
 
 
@@ -159,7 +175,7 @@ class _Arranger:
                 self._take(number, place)
             return []
         rare = self._options([(n, first, last) for n, first, last in ranges if last - first <= _RARE])
-        chain = longest_chain(rare) if gap.depth < _DEEPEST else []
+        chain = _outside(gap.low, rare) if gap.depth < _DEEPEST else []
         if not chain:
             self._one_after_the_other(gap)
             return []
@@ -176,12 +192,15 @@ class _Arranger:
         ]
 
     def _one_after_the_other(self, gap: _Gap) -> None:
-        low = gap.low[0]
+        """Give each mention the next free place, one inside the place before it only if there is no other."""
+        low = gap.low
         for number in gap.numbers:
-            place = self._free_from(self.wishes[number], low)
-            if place is not None and (gap.high is None or place[0] <= gap.high):
-                self._take(number, place)
-                low = place[0]
+            for beginning in (low[1], low[0]):
+                place = self._free_from(self.wishes[number], beginning)
+                if place is not None and (gap.high is None or place[0] <= gap.high):
+                    self._take(number, place)
+                    low = place
+                    break
 
     def _free_from(self, wish: Wish, low: int) -> Span | None:
         """Return the first place at or after ``low`` that nobody has taken."""
