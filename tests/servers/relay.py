@@ -45,7 +45,11 @@ def _handler(relay: Relay) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:  # killed in the middle of sending; the other server would wait for the rest
+                self.close_connection = True
+                return
             with relay.lock:  # one at a time, so that the order of requests is the order of their effects
                 relay.seen.append(f"{self.command} {self.path.split('?')[0]}")
                 relay.before()
