@@ -6,6 +6,8 @@ import copy
 import json
 import logging
 import traceback
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +321,18 @@ def test_throttled_request_waits_as_told(client: AzureLanguageClient, service: A
     client.create_project(facts)
 
     assert [7, 7] == clock.slept
+
+
+def test_a_date_to_wait_for_is_waited_for(client: AzureLanguageClient, service: AzureService, clock: Clock):
+    """
+    Retry-After may be a moment, as HTTP has it.
+    """
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    refusals = [Answer(429, None, {"Retry-After": moment})]
+    service.fault = lambda _: refusals.pop() if refusals else None
+    client.project("p")
+
+    assert [pytest.approx(90, abs=20)] == clock.slept
 
 
 def test_endless_throttling_is_an_error(client: AzureLanguageClient, service: AzureService, clock: Clock):

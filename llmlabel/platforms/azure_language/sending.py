@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from llmlabel.errors import LabelerError, TransportError
@@ -90,7 +92,15 @@ def _parsed(text: str) -> object:
 
 
 def _seconds(value: str | None) -> float | None:
+    """Return how long ``Retry-After`` asks to wait: seconds or an HTTP date (RFC 9110 section 10.2.3)."""
+    if value is None:
+        return None
     try:
-        return max(float(value), 0.0) if value is not None else None
+        return max(float(value), 0.0)
     except ValueError:
-        return None  # a date: the usual pauses do
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
