@@ -16,6 +16,16 @@ PYPROJECT = nox.project.load_toml()
 PYTHONS = nox.project.python_versions(PYPROJECT)
 OLDEST = PYTHONS[0]
 CONSTRAINTS = "constraints.txt"
+# Their quick tests need packages that only the session for slow ones installs.
+NEED_MORE = (
+    "tests/azure/test_azurite.py",
+    "tests/cli/test_compare.py",
+    "tests/cli/test_evaluate.py",
+    "tests/evaluation",
+    "tests/pipeline/test_reasons.py",
+    "tests/quality",
+    "tests/test_chunking.py",
+)
 # kili pins older releases of shared libraries, so it resolves on its own and stays out of the common file.
 PINNED_EXTRAS = sorted(set(PYPROJECT["project"]["optional-dependencies"]) - {"kili"})
 
@@ -45,6 +55,8 @@ def slow(session: nox.Session) -> None:
     # What CI installs may not be skipped there for want of it.
     required = os.environ.get("LLMLABEL_REQUIRED", "azurite,azure-sdk" if "CI" in os.environ else "")
     session.run("pytest", "-m", "slow", *session.posargs, env={"LLMLABEL_REQUIRED": required})
+    if not session.posargs:
+        session.run("pytest", "-n", "auto", *NEED_MORE)
 
 
 @nox.session(python=OLDEST)
