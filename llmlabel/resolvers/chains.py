@@ -67,7 +67,7 @@ def best_chain(
         spare: Places to be avoided if others make as long a choice.
     """
     pairs = [(number, place) for number, places in options for place in places]
-    if len(pairs) == 1:
+    if len(pairs) == len(options) and _ascend(pairs):
         return pairs
     lengths: list[int] = []
     costs: list[float] = []
@@ -89,6 +89,16 @@ def best_chain(
     ]
     last = min(range(len(pairs)), key=lambda index: (-lengths[index], ends[index]), default=-1)
     return [pairs[index] for index in _trace(before, last)]
+
+
+def _ascend(pairs: Sequence[tuple[int, Span]]) -> bool:
+    """Return whether all these places can be had, each by its number."""
+    previous: Span = (-1, -1)
+    for _, place in pairs:
+        if place[0] < previous[0] or place == previous:
+            return False
+        previous = place
+    return True
 
 
 def _step(previous: Span, start: int) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import add
+from types import MappingProxyType
 
 from llmlabel.resolvers.automaton import FEW_STRINGS, hits_of_all, search_all
 from llmlabel.resolvers.chains import Span
@@ -17,6 +18,7 @@ from llmlabel.resolvers.vocabulary import Vocabulary
 
 _SLACK = 40
 _APOSTROPHES = "'’ʼ`´′"
+_NOTHING: Mapping[str, Places] = MappingProxyType({})
 
 
 class TextIndex:
@@ -95,37 +97,41 @@ class TextIndex:
     ) -> dict[str, Places]:
         """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling."""
         found: dict[str, Places] = {}
-        spelled: dict[int, dict[str, list[tuple[int, int]]]] = {}
+        spelled: dict[int, list[str]] = {}
         for surface in among:
             size = len(surface.text)
             if size not in spelled:
-                spelled[size] = self._spelled(others, size)
+                spelled[size] = self._spelled([start for _, start in others], size)
             starts, cased, rest = list(verbatim), list[int](), list[int]()
             plain = not (surface.lead or surface.trail) and surface.pattern == f" {surface.key} "
             said = surface.text.lower()
-            for spelling, hits in spelled[size].items():
-                if not plain or spelling.lower() != said:
-                    rest += [letter for letter, _ in hits]
+            alike = {spelling for spelling in {*spelled[size]} if spelling.lower() == said} if plain else set[str]()
+            for spelling, (letter, start) in zip(spelled[size], others, strict=True):
+                if spelling not in alike:
+                    rest.append(letter)
                 else:
-                    (starts if spelling == surface.text else cased).extend([start for _, start in hits])
-            places = Places(surface, starts=starts, cased=sorted(cased))
+                    (starts if spelling == surface.text else cased).append(start)
+            places = Places(surface, starts=starts, cased=cased)
             if rest:
                 places.add(self._ranked(surface, self.folded.spans(rest, len(surface.key))))
             if places.count:
                 found[surface.text] = places
         return found
 
-    def _spelled(self, hits: Sequence[tuple[int, int]], size: int) -> dict[str, list[tuple[int, int]]]:
-        """Return the hits by what stands there; by nothing, where a mark follows that belongs to the last letter."""
-        text, marked = self.text, self.folded.has_marks
-        found: dict[str, list[tuple[int, int]]] = {}
-        for letter, start in hits:
-            spelling = "" if marked and not ends_whole(text, start + size) else text[start : start + size]
-            found.setdefault(spelling, []).append((letter, start))
-        return found
+    def _spelled(self, starts: Sequence[int], size: int) -> list[str]:
+        """Return what stands at each position; nothing, where a mark follows that belongs to the last letter."""
+        text = self.text
+        if not self.folded.has_marks:
+            return [text[start : start + size] for start in starts]
+        return [text[start : start + size] if ends_whole(text, start + size) else "" for start in starts]
 
-    def by_letters(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
-        """Return where the letters of each surface stand, spaced, joined or hyphenated in another way."""
+    def by_letters(self, surfaces: Iterable[Surface], known: Mapping[str, Places] = _NOTHING) -> dict[str, Places]:
+        """Return where the letters of each surface stand, spaced, joined or hyphenated in another way.
+
+        Args:
+            surfaces: What to search for.
+            known: What ``by_words`` found: where there is no other place, no surface of these letters is looked at.
+        """
         by_key: dict[str, list[Surface]] = {}
         for surface in surfaces:
             key = surface.key.replace(" ", "")
@@ -138,6 +144,10 @@ class TextIndex:
             return found
         hits = search_all(self.letters.text, list(by_key))
         for (key, owners), starts in zip(by_key.items(), hits, strict=True):
+            if len({surface.key for surface in owners}) == 1:
+                first = known.get(owners[0].text)
+                if first and len(starts) == first.count:
+                    continue
             spans = [span for at in starts if (span := self._whole_words(at, len(key)))]
             for surface in owners:
                 ranks = self._ranked(surface, [span for span in spans if self._same_ending(surface, span)])
@@ -146,7 +156,7 @@ class TextIndex:
         return found
 
     def _may_be_words(self, letters: str) -> bool:
-        return self.vocabulary.may_begin_and_end(letters) or any(map(writes_without_spaces, letters))
+        return self.vocabulary.may_write(letters) or any(map(writes_without_spaces, letters))
 
     def _whole_words(self, letter: int, count: int) -> Span | None:
         """Return the source span of these letters if it begins and ends at borders of words."""

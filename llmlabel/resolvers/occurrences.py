@@ -165,12 +165,14 @@ class _Arranger:
     def _fill(self, gap: _Gap) -> list[_Gap]:
         """Place as many mentions of a gap as can stand there in order; return what is left to do in smaller gaps."""
         low, high, wishes = gap.low[0], gap.high, self.wishes
-        ranges = []
+        ranges, pairs = [], 0
         for number in gap.numbers:
             starts = wishes[number].starts
             first = bisect_left(starts, low)
-            ranges.append((number, first, len(starts) if high is None else bisect_right(starts, high, first)))
-        if sum(last - first for _, first, last in ranges) <= _MOST_PAIRS:
+            last = len(starts) if high is None else bisect_right(starts, high, first)
+            ranges.append((number, first, last))
+            pairs += last - first
+        if pairs <= _MOST_PAIRS:
             for number, place in best_chain(self._options(ranges), gap.low, gap.high):
                 self._take(number, place)
             return []
@@ -214,10 +216,16 @@ class _Arranger:
 
     def make_room(self, group: list[int], spare: Spare) -> None:
         """Give mentions to which their order has left no place a spare one between their neighbours."""
-        left_to_read = _NEAR + max((starts[-1] for n in group if (starts := self.wishes[n].starts)), default=0)
+        left_out = [
+            at for at, number in enumerate(group) if self.chosen[number] is None and len(self.wishes[number].places) > 1
+        ]
+        if not left_out:
+            return
+        left_to_read = _NEAR + max(starts[-1] for n in group if (starts := self.wishes[n].starts))
         done = 0
-        for at, number in enumerate(group):
-            if at < done or self.chosen[number] is not None or len(self.wishes[number].places) < 2:
+        for at in left_out:
+            number = group[at]
+            if at < done or self.chosen[number] is not None:
                 continue
             first, done = self._alike(group, at)
             low = self.chosen[group[first - 1]] if first else None

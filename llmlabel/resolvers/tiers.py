@@ -75,7 +75,7 @@ class _Search:
             self._add(text, Places(self.open[text], dict.fromkeys(spans, 0.0)))
         demand = shared_demand(surfaces, wanted)
         scarce = [s for s in surfaces if self._is_scarce(s, wanted[s.text], demand[s.key])]
-        for text, places in index.by_letters(scarce).items():
+        for text, places in index.by_letters(scarce, self.found).items():
             self._add(text, places)
         self._close()
 

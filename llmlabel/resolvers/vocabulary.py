@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from heapq import nlargest
 from operator import itemgetter
@@ -17,6 +17,7 @@ _SHORT_TEXT, _LONG_TEXT = 20_000, 200_000
 _FEW_SCANS = 24
 _MOST_SCANNED = 4000
 MOST_POSITIONS = 2000
+_FEW_LETTERS = 3
 
 
 class Vocabulary:
@@ -52,9 +53,14 @@ class Vocabulary:
         """Return whether the text holds all of these words."""
         return all(map(self.knows, words)) if self._words is None else self._words.issuperset(words)
 
-    def may_begin_and_end(self, letters: str) -> bool:
-        """Return whether words of the text may begin and end a string of letters, whatever stands between them."""
+    def may_write(self, letters: str) -> bool:
+        """Return whether words of the text may be a string of letters: they begin and end it, or are all of it.
+
+        A few letters stand inside of so many words that it pays to look for the words that they may be.
+        """
         words, sizes = self.words, range(1, len(letters) + 1)
+        if len(letters) <= _FEW_LETTERS:
+            return any(f" {' '.join(way)} " in self.text for way in _partitions(letters) if words.issuperset(way))
         for size in sizes:
             if letters[:size] in words:
                 break
@@ -206,6 +212,14 @@ class Vocabulary:
             close = (other for other, _, _ in found if other[0] == word[0] or other[-1] == word[-1])
             known = self._two_edits[word] = list(dict.fromkeys(close))[:20]
         return known
+
+
+def _partitions(letters: str) -> Iterator[list[str]]:
+    """Yield all ways to cut letters into words."""
+    for size in range(1, len(letters)):
+        for rest in _partitions(letters[size:]):
+            yield [letters[:size], *rest]
+    yield [letters]
 
 
 def long_words(words: Iterable[str]) -> list[str]:
