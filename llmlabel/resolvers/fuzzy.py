@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
+from llmlabel.resolvers.automaton import search_all
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.lexicon import FUNCTION_WORDS, MEANT
 from llmlabel.resolvers.vocabulary import MOST_POSITIONS, Vocabulary, long_words
@@ -73,30 +74,51 @@ def _near(vocabulary: Vocabulary, word: str, edits: int, *, alone: bool) -> list
     return vocabulary.two_edits(word) if len(word) >= (_LEAST_LETTERS if alone else _LONG) else []
 
 
-def one_word_in_slot(vocabulary: Vocabulary, key: str) -> Similar | None:
-    """Return the places at which one word of several has one edit, read off the places of the others.
+def misspelled_word(
+    vocabulary: Vocabulary, keys: Iterable[str], edits: int, *, in_slot: bool = False
+) -> dict[str, Similar]:
+    """Return the places at which all words of a key stand but one, which is misspelled: the most frequent case.
 
-    For a few mentions in a long text: what is not found so may still be found by ``similar_spans``.
+    Args:
+        vocabulary: The words of the text.
+        keys: The words of the mentions.
+        edits: Most edits (1 or 2) of the word.
+        in_slot: Whether to read what the word may be off the places of the others: for a few mentions in a long text.
     """
-    return _Comparison(vocabulary, key.split(), 1, 1).one_word_off(in_slot=True)
+    phrases: dict[str, dict[str, str]] = {}
+    for key in keys:
+        comparison = _comparison(vocabulary, key, edits)
+        if comparison:
+            phrases[key] = comparison.one_word_off(in_slot=in_slot)
+    wanted = list(dict.fromkeys(phrase for said in phrases.values() for phrase in said))
+    hits = dict(zip(wanted, search_all(vocabulary.text, [f" {phrase} " for phrase in wanted]), strict=True))
+    found: dict[str, Similar] = {}
+    for key, said in phrases.items():
+        spans = sorted((start + 1, start + 1 + len(phrase)) for phrase in said for start in hits[phrase])
+        if spans:
+            found[key] = Similar(edits, spans, {other for phrase, other in said.items() if hits[phrase]})
+    return found
+
+
+def _comparison(vocabulary: Vocabulary, key: str, edits: int) -> _Comparison | None:
+    words = key.split()
+    budget = 1 if len(key) - len(words) + 1 < _LONG else 2
+    if budget < edits or vocabulary.knows_all(words):
+        return None  # a word of this text that stands in another place says something else
+    return _Comparison(vocabulary, words, budget, edits)
 
 
 def similar_spans(vocabulary: Vocabulary, key: str, edits: int) -> Similar | None:
-    """Return the spans with the fewest edits from the folded words ``key``; None if there are none.
+    """Return the spans with the fewest edits from the several words of ``key``; None if there are none.
 
     Args:
         vocabulary: The words of the text.
         key: The words of the mention.
         edits: Most edits (1 or 2) of the word that the search starts from.
     """
-    words = key.split()
-    budget = 1 if len(key) - len(words) + 1 < _LONG else 2
-    if budget < edits or vocabulary.knows_all(words):
-        return None  # a word of this text that stands in another place says something else
-    comparison = _Comparison(vocabulary, words, budget, edits)
-    found = comparison.one_word_off()
-    if found:
-        return found
+    comparison = _comparison(vocabulary, key, edits)
+    if not comparison or len(comparison.words) == 1:
+        return None
     for number, anchors in comparison.anchors():
         found = comparison.around(number, anchors)
         if found:
@@ -111,25 +133,24 @@ class _Comparison:
         self.vocabulary, self.words, self.budget, self.edits = vocabulary, words, budget, edits
         self.letters = "".join(words)
 
-    def one_word_off(self, *, in_slot: bool = False) -> Similar | None:
-        """Return the places at which all words stand but one, which is misspelled: the most frequent case, and fast."""
+    def one_word_off(self, *, in_slot: bool = False) -> dict[str, str]:
+        """Return the words with the unknown one replaced by what it may be, which is the value; none if several are."""
         unknown = [number for number, word in enumerate(self.words) if not self.vocabulary.knows(word)]
-        if len(unknown) != 1 or len(self.words) == 1:
-            return None
+        if len(unknown) != 1:
+            return {}
         before, word, after = self.words[: unknown[0]], self.words[unknown[0]], self.words[unknown[0] + 1 :]
-        if in_slot:
-            near = self.vocabulary.in_slot(" ".join(before), word, " ".join(after)) if len(word) > 1 else None
+        alone = bool(before or after)
+        if not in_slot:
+            near = _near(self.vocabulary, word, self.edits, alone=alone)
+        elif alone and len(word) > 1:
+            near = self.vocabulary.in_slot(" ".join(before), word, " ".join(after)) or []
         else:
-            near = _near(self.vocabulary, word, self.edits, alone=True)
-        found: dict[str, list[Span]] = {}
-        for other in near or ():
-            if self._is_typo(word, other):
-                spans = self.vocabulary.phrase([*before, other, *after])
-                if spans:
-                    found[other] = spans
-        if not found:
-            return None
-        return Similar(self.edits, sorted(span for spans in found.values() for span in spans), set(found))
+            near = []
+        meant = [other for other in near if self._is_typo(word, other)]
+        if not alone and self.edits > 1:
+            least = min((OSA.distance(word, other) for other in meant), default=0)
+            meant = [other for other in meant if OSA.distance(word, other) == least]
+        return {" ".join([*before, other, *after]): other for other in meant}
 
     def anchors(self) -> list[tuple[int, list[str]]]:
         """Return the numbers of words of the mention, and the words of the text each may be, the rarest first."""
@@ -147,8 +168,6 @@ class _Comparison:
 
     def around(self, number: int, words: list[str]) -> Similar | None:
         """Compare the windows in which word ``number`` of the mention stands about where it should."""
-        if len(self.words) == 1:
-            return self._single(words)
         before = len(" ".join(self.words[:number])) + 2 * self.budget + 8
         after = len(" ".join(self.words[number:])) + 2 * self.budget + 8
         text, pieces = self.vocabulary.text, self._pieces(number)
@@ -171,15 +190,6 @@ class _Comparison:
         close = [(place, window) for place, window in found if window.edits == least]
         spans = dict.fromkeys((place + window.start, place + window.end) for place, window in close)
         return Similar(least, list(spans), {window.letters for _, window in close})
-
-    def _single(self, words: list[str]) -> Similar | None:
-        close = [(OSA.distance(self.letters, word), word) for word in words if self._only_typos([word])]
-        least = min((edits for edits, _ in close), default=self.budget + 1)
-        if least > self.budget:
-            return None
-        found = [word for edits, word in close if edits == least]
-        places = sorted((place, place + len(word)) for word in found for place in self.vocabulary.positions(word))
-        return Similar(least, places, set(found))
 
     def _pieces(self, number: int) -> list[str]:
         """Return parts of the other words of which one is intact in any window with no more edits than allowed."""

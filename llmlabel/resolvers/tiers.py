@@ -195,7 +195,7 @@ class _Search:
         if not self.open:
             return
         # Not at the top: most answers need no edit distance, and its library takes longer to load than all of this.
-        from llmlabel.resolvers.fuzzy import one_word_in_slot, searchable, similar_spans, words_to_locate
+        from llmlabel.resolvers.fuzzy import misspelled_word, searchable, similar_spans, words_to_locate
 
         words = self.index.vocabulary
         surfaces = {
@@ -204,31 +204,43 @@ class _Search:
             if searchable(surface.key) and not any(map(writes_without_spaces, surface.key))
         }
         if len(surfaces) <= _FEW:
-            for said, surface in surfaces.items():
-                self._typo(said, surface, one_word_in_slot(words, surface.key))
+            self._typos(
+                surfaces,
+                misspelled_word(words, dict.fromkeys(surface.key for surface in surfaces.values()), 1, in_slot=True),
+            )
         for edits in (1, 2):
             surfaces = {said: surface for said, surface in surfaces.items() if said not in self.found}
-            if surfaces and not words.is_short:
-                words.locate(words_to_locate(words, [surface.key for surface in surfaces.values()], edits))
-            for said, surface in surfaces.items():
-                self._typo(said, surface, similar_spans(words, surface.key, edits))
+            similar = misspelled_word(words, dict.fromkeys(surface.key for surface in surfaces.values()), edits)
+            keys = {surface.key: None for surface in surfaces.values() if surface.key not in similar}
+            if keys and not words.is_short:
+                words.locate(words_to_locate(words, keys, edits))
+            similar |= {key: spans for key in keys if (spans := similar_spans(words, key, edits))}
+            self._typos(surfaces, similar)
         self._close()
 
-    def _typo(self, said: str, surface: Surface, similar: Similar | None) -> None:
-        if similar:
-            self._found(said, surface, self._sources(surface, similar.spans), "typo")
-            if said in self.found:
-                self.found[said].edits = similar.edits
-                self.found[said].ambiguous = len(similar.letters) > 1
+    def _typos(self, surfaces: Mapping[str, Surface], similar: Mapping[str, Similar]) -> None:
+        for said, surface in surfaces.items():
+            alike = similar.get(surface.key)
+            if alike:
+                self._found(said, surface, self._sources(surface, alike.spans), "typo")
+                if said in self.found:
+                    self.found[said].edits = alike.edits
+                    self.found[said].ambiguous = len(alike.letters) > 1
 
     def _sources(self, surface: Surface, spans: Iterable[Span]) -> list[Span]:
         """Return the source spans of folded spans that hold the same numbers as the surface."""
         text, found = self.index.text, []
+        has_edges = surface.lead or surface.trail
+        same: dict[str, bool] = {}
         for folded in spans:
             span = self.index.folded.span(*folded)
             whole = span and whole_characters(text, *span)
-            if whole and same_numbers(surface.text, text[whole[0] : whole[1]]):
-                found.append(with_edges(text, surface, whole))
+            if whole:
+                stands = text[whole[0] : whole[1]]
+                if stands not in same:
+                    same[stands] = same_numbers(surface.text, stands)
+                if same[stands]:
+                    found.append(with_edges(text, surface, whole) if has_edges else whole)
         return found
 
     def _found(self, said: str, surface: Surface, spans: Iterable[Span], change: str) -> None:

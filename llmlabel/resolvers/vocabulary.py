@@ -96,17 +96,6 @@ class Vocabulary:
             self.locate([word])
         return self._positions[word]
 
-    def phrase(self, words: list[str]) -> list[tuple[int, int]]:
-        """Return the spans of these words one after the other, looking where the rarest of them stands."""
-        phrase = f" {' '.join(words)} "
-        if not self.is_apart or self.is_short:
-            (starts,) = search_all(self.text, [phrase])
-            return [(at + 1, at + len(phrase) - 1) for at in starts]
-        rarest = self.rarest(words)
-        before = sum(map(len, words[:rarest])) + rarest
-        starts = [place - before for place in self.positions(words[rarest])]
-        return [(at, at + len(phrase) - 2) for at in starts if at and self.text.startswith(phrase, at - 1)]
-
     def around(self, position: int, before: int, after: int) -> tuple[list[str], list[str]]:
         """Return the words in a number of characters before a word, and from it on; cut words are left out."""
         start = max(0, position - before)
@@ -148,16 +137,17 @@ class Vocabulary:
         """
         known = self._one_edit.get(word)
         if known is None:
+            from rapidfuzz import process
             from rapidfuzz.distance import OSA
 
-            words, half = self.words, len(word) // 2
-            near = set(_starting_with(self._forward, word[:half]))
-            near.update(other[::-1] for other in _starting_with(self._backward, word[half:][::-1]))
-            near.add(word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :])
-            lengths = range(len(word) - 1, len(word) + 2)
-            close = [other for other in near if len(other) in lengths and other in words]
-            known = sorted(other for other in close if OSA.distance(word, other, score_cutoff=1) == 1)
-            self._one_edit[word] = known
+            half = len(word) // 2
+            near = _starting_with(self._forward, word[:half])
+            near += [other[::-1] for other in _starting_with(self._backward, word[half:][::-1])]
+            swapped = word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :]
+            if swapped in self.words:
+                near.append(swapped)
+            close = process.extract(word, near, scorer=OSA.distance, score_cutoff=1, limit=None)
+            known = self._one_edit[word] = sorted({other for other, edits, _ in close if edits})
         return known
 
     def in_slot(self, before: str, word: str, after: str) -> list[str] | None:
