@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
@@ -193,32 +194,39 @@ class _Comparison:
 
     def _pieces(self, number: int) -> list[str]:
         """Return parts of the other words of which one is intact in any window with no more edits than allowed."""
+        left = self.budget if self.vocabulary.knows(self.words[number]) else self.budget - 1
+        others = [word for at, word in enumerate(self.words) if at != number]
+        parts = [0] * len(others)
+        for _ in range(left + 1):  # one part more than there are edits, each as long as can be
+            longest = max(range(len(others)), key=lambda at: len(others[at]) / (parts[at] + 1))
+            parts[longest] += 1
         pieces: list[str] = []
-        for other in sorted((word for at, word in enumerate(self.words) if at != number), key=len, reverse=True):
-            parts = min(max(1, len(other) // 2), self.budget + 1)
-            size = len(other) // parts
-            pieces += [other[at * size : (at + 1) * size if at < parts - 1 else None] for at in range(parts)]
-        return pieces if len(pieces) > self.budget else []
+        for other, count in zip(others, parts, strict=True):
+            size = len(other) // max(1, count)
+            pieces += [other[at * size : (at + 1) * size if at < count - 1 else None] for at in range(count)]
+        return [] if "" in pieces else pieces
 
     def _compare(self, number: int, left: list[str], right: list[str]) -> list[_Window]:
         """Return the windows around a word, which is the first of ``right``, that are a misspelling of the mention."""
         found = []
-        for first, window in self._windows(number, left, right):
-            text = "".join(window)
-            if abs(len(text) - len(self.letters)) <= self.budget:
+        tokens = left + right
+        letters, ends = "".join(tokens), [0, *accumulate(map(len, tokens))]
+        for first, last in self._windows(len(left) - number, len(tokens)):
+            if abs(ends[last] - ends[first] - len(self.letters)) <= self.budget:
+                text, window = letters[ends[first] : ends[last]], tokens[first:last]
                 edits = OSA.distance(self.letters, text, score_cutoff=self.budget)
                 if edits <= self.budget and self._only_typos(window):
                     start = _width(right[: max(0, first - len(left))]) - _width(left[first:])
                     found.append(_Window(edits, start, start + _width(window) - 1, text))
         return found
 
-    def _windows(self, number: int, left: list[str], right: list[str]) -> Iterator[tuple[int, list[str]]]:
-        tokens = left + right
+    def _windows(self, expected: int, tokens: int) -> Iterator[tuple[int, int]]:
+        """Yield the first token of windows that begin about where it is expected, and the token after their last."""
         size = len(self.words)
-        for first in range(len(left) - number - 1, len(left) - number + 2):
+        for first in range(max(0, expected - 1), expected + 2):
             for count in (size, size + 1, size - 1):
-                if first >= 0 and count and first + count <= len(tokens):
-                    yield first, tokens[first : first + count]
+                if count and first + count <= tokens:
+                    yield first, first + count
 
     def _only_typos(self, window: list[str]) -> bool:
         if len(self.words) != len(window):
