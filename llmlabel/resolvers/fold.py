@@ -25,7 +25,7 @@ from llmlabel.resolvers.characters import (
     is_mark,
 )
 
-_BLOCK = 1024
+_BLOCK = 256
 _FEW_CHARACTERS = 40
 _SPARSE = 16
 _ASCII = bytes(range(128))

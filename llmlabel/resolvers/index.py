@@ -149,7 +149,7 @@ class TextIndex:
                 if first and len(starts) == first.count:
                     continue
             spans = [span for at in starts if (span := self._whole_words(at, len(key)))]
-            for surface in owners:
+            for surface in owners if spans else ():
                 ranks = self._ranked(surface, [span for span in spans if self._same_ending(surface, span)])
                 if ranks:
                     found[surface.text] = Places(surface, ranks)
