@@ -19,12 +19,13 @@ def placed(
     repeats: tuple[Span, ...] = (),
 ) -> Placement:
     """Return the placement of a mention at a non-empty span."""
+    start, end = span
     return _made(
         {
             "mention": mention,
             "status": status,
-            "start": span[0],
-            "end": span[1],
+            "start": start,
+            "end": end,
             "similarity": similarity,
             "changes": changes,
             "candidates": candidates,

@@ -118,8 +118,7 @@ class Places:
         return len(self.starts) + len(self.cased) if self._ranks is None else len(self._ranks)
 
     def _spans(self, starts: Sequence[int]) -> list[Span]:
-        size = len(self.surface.text)
-        return [(start, start + size) for start in starts]
+        return list(zip(starts, map(len(self.surface.text).__add__, starts), strict=True))
 
     def verbatim(self, wanted: int) -> list[Span]:
         """Return the verbatim places if they are the best and as many as ``wanted``: for most, at no cost."""

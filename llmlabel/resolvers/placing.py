@@ -29,17 +29,18 @@ def place(index: TextIndex, mentions: Sequence[Mention], min_similarity: float, 
     wanted = Counter([mention.text for mention in mentions])
     found = find_places(index, wanted, {mention.text: mention.label for mention in mentions})
     choices = _choices(index.text, found, wanted, min_similarity)
+    chosen = [choices.get(mention.text) for mention in mentions]
     wishes = [
-        _wish(mention, choices[mention.text]) if mention.text in choices else Wish(mention.label, (), ())
-        for mention in mentions
+        _wish(mention, choice) if choice else Wish(mention.label, (), ())
+        for mention, choice in zip(mentions, chosen, strict=True)
     ]
     spans = arrange(wishes, partial(_spare, index, mentions, choices))
     further = _further(mentions, choices, spans) if repeats else {}
     return [
-        choices[mention.text].placement(mention, len(wish.places), span, further.get(number, ()))
-        if mention.text in choices
+        choice.placement(mention, len(wish.places), span, further.get(number, ()))
+        if choice
         else refused(mention, "not_found")
-        for number, (mention, wish, span) in enumerate(zip(mentions, wishes, spans, strict=True))
+        for number, (mention, choice, wish, span) in enumerate(zip(mentions, chosen, wishes, spans, strict=True))
     ]
 
 
@@ -162,11 +163,13 @@ class _Choice:
 
     def placement(self, mention: Mention, candidates: int, span: Span | None, further: tuple[Span, ...]) -> Placement:
         """Return the placement of a mention of this surface at ``span``, or the reason why it has none."""
+        if span and self._verbatim:
+            return placed(mention, "exact", span, candidates, repeats=further)
         places = self.places
         if span is None:
             status: Status = "ambiguous" if places.ambiguous else "duplicate" if candidates else "not_found"
             return refused(mention, status, places.count if places.ambiguous else candidates)
-        if self._verbatim or (not places.changes and places.ranks[span] == 0):
+        if not places.changes and places.ranks[span] == 0:
             return placed(mention, "exact", span, candidates, repeats=further)
         changes = self._changes(span)
         status = "fuzzy" if places.edits else "normalized"
