@@ -127,8 +127,11 @@ class Vocabulary:
         return sorted(self.words)
 
     @cached_property
-    def _backward(self) -> list[str]:
-        return sorted(map(itemgetter(slice(None, None, -1)), self.words))
+    def _backward(self) -> tuple[list[str], list[str]]:
+        """The words read from their end, in order, and the same words as they are."""
+        reverse = itemgetter(slice(None, None, -1))
+        words = sorted(self.words, key=reverse)
+        return list(map(reverse, words)), words
 
     def one_edit(self, word: str) -> list[str]:
         """Return the words of the text that one insertion, deletion, replacement or swap turns into ``word``.
@@ -141,8 +144,9 @@ class Vocabulary:
             from rapidfuzz.distance import OSA
 
             half = len(word) // 2
-            near = _starting_with(self._forward, word[:half])
-            near += [other[::-1] for other in _starting_with(self._backward, word[half:][::-1])]
+            backward, words = self._backward
+            near = self._forward[_starting_with(self._forward, word[:half])]
+            near += words[_starting_with(backward, word[half:][::-1])]
             swapped = word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :]
             if swapped in self.words:
                 near.append(swapped)
@@ -217,6 +221,7 @@ def long_words(words: Iterable[str]) -> list[str]:
     return nlargest(2, words, key=len)
 
 
-def _starting_with(ordered: list[str], prefix: str) -> list[str]:
+def _starting_with(ordered: list[str], prefix: str) -> slice:
+    """Return where in an ordered list the strings with a prefix are, the first some thousand of them."""
     first = bisect_left(ordered, prefix)
-    return ordered[first : min(bisect_left(ordered, prefix + "\U0010ffff", first), first + _MOST_COMPARED)]
+    return slice(first, min(bisect_left(ordered, prefix + "\U0010ffff", first), first + _MOST_COMPARED))
