@@ -57,6 +57,8 @@ TOLERATED = [
     ),
     ("in London today", "Lonodn", "London", "typo"),
     ("Basil Hallward came", "Basil Hallwadr", "Basil Hallward", "typo"),
+    ("I met Rachael Smyth", "Rachel Smith", "Rachael Smyth", "typo"),
+    ("the E. A. signed a tea", "EA", "E. A", "punctuation"),
     ("阿里巴巴集团", "阿里 巴巴", "阿里巴巴", "whitespace"),
     ("\u1109\u1165\u110b\u116e\u11af\u110b\u1173\u11ab", "서울", "\u1109\u1165\u110b\u116e\u11af", "unicode"),
     ("عام ٢٠٢٤ كان", "2024", "٢٠٢٤", "unicode"),
