@@ -17,6 +17,7 @@ from llmlabel.resolvers.places import Places, Surface, ends_whole, ranked
 from llmlabel.resolvers.vocabulary import Vocabulary
 
 _SLACK = 40
+_FEW_LETTERS = 3
 _APOSTROPHES = "'’ʼ`´′"
 _NOTHING: Mapping[str, Places] = MappingProxyType({})
 
@@ -138,7 +139,7 @@ class TextIndex:
             if len(key) > 1:
                 by_key.setdefault(key, []).append(surface)
         if len(by_key) >= FEW_STRINGS or self.vocabulary.is_apart:
-            by_key = {key: owners for key, owners in by_key.items() if self._may_be_words(key)}
+            by_key = {key: by_key[key] for key in self._likely(by_key)}
         found: dict[str, Places] = {}
         if not by_key:
             return found
@@ -155,8 +156,19 @@ class TextIndex:
                     found[surface.text] = Places(surface, ranks)
         return found
 
-    def _may_be_words(self, letters: str) -> bool:
-        return self.vocabulary.may_write(letters) or any(map(writes_without_spaces, letters))
+    def _likely(self, keys: Iterable[str]) -> list[str]:
+        """Return the strings of letters that may be words of the text."""
+        likely, phrases = [], dict[str, str]()
+        for key in keys:
+            if any(map(writes_without_spaces, key)):
+                likely.append(key)
+            elif len(key) <= _FEW_LETTERS:
+                # They stand inside of so many words that it pays to look for the words that they may be.
+                phrases |= {f" {phrase} ": key for phrase in self.vocabulary.phrases_of(key)}
+            elif self.vocabulary.may_begin_and_end(key):
+                likely.append(key)
+        hits = search_all(self.folded.words, list(phrases))
+        return likely + list(dict.fromkeys(key for key, starts in zip(phrases.values(), hits, strict=True) if starts))
 
     def _whole_words(self, letter: int, count: int) -> Span | None:
         """Return the source span of these letters if it begins and ends at borders of words."""

@@ -17,7 +17,6 @@ _SHORT_TEXT, _LONG_TEXT = 20_000, 200_000
 _FEW_SCANS = 24
 _MOST_SCANNED = 4000
 MOST_POSITIONS = 2000
-_FEW_LETTERS = 3
 
 
 class Vocabulary:
@@ -53,20 +52,19 @@ class Vocabulary:
         """Return whether the text holds all of these words."""
         return all(map(self.knows, words)) if self._words is None else self._words.issuperset(words)
 
-    def may_write(self, letters: str) -> bool:
-        """Return whether words of the text may be a string of letters: they begin and end it, or are all of it.
-
-        A few letters stand inside of so many words that it pays to look for the words that they may be.
-        """
+    def may_begin_and_end(self, letters: str) -> bool:
+        """Return whether words of the text may begin and end a string of letters, whatever stands between them."""
         words, sizes = self.words, range(1, len(letters) + 1)
-        if len(letters) <= _FEW_LETTERS:
-            return any(f" {' '.join(way)} " in self.text for way in _partitions(letters) if words.issuperset(way))
         for size in sizes:
             if letters[:size] in words:
                 break
         else:
             return False
         return any(letters[-size:] in words for size in sizes)
+
+    def phrases_of(self, letters: str) -> list[str]:
+        """Return the ways to write a few letters as words of the text."""
+        return [" ".join(way) for way in _partitions(letters) if self.words.issuperset(way)]
 
     @property
     def is_apart(self) -> bool:
