@@ -113,6 +113,7 @@ def without_invisible(text: str) -> str:
     return _compatible(_INVISIBLE.sub("", html.unescape(text)))
 
 
+@lru_cache(maxsize=1024)
 def plain_sign(sign: str) -> str:
     """Return a punctuation mark in its plainest form: references decoded, quotes straight, dashes short."""
     return html.unescape(sign).translate(_QUOTES).translate(_DASHES)

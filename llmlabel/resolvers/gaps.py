@@ -52,9 +52,12 @@ def one_word_missing(vocabulary: Vocabulary, key: str) -> list[Span]:
     words = key.split()
     rarest = vocabulary.rarest(words)
     before, after = words[:rarest], words[rarest + 1 :]
+    longest = f" {max(before + after, key=len)} "
     found: list[Span] = []
     reach = len(key) + _LONGEST_WORD
     for place in vocabulary.positions(words[rarest])[:MOST_POSITIONS]:
+        if vocabulary.text.find(longest, max(0, place - reach - 1), place + reach) < 0:
+            continue
         left, right = vocabulary.around(place, reach, reach)
         del right[0]
         size = len(before)

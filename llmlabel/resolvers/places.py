@@ -226,8 +226,9 @@ _LAST_SIGN = re.compile(r"(?:&#?\w{1,32};|\S)\s*$")
 _FARTHEST = 40
 
 
-def _signs(text: str) -> list[str]:
-    return [plain_sign(sign) for sign in _SIGN.findall(text)]
+@lru_cache(maxsize=1024)
+def _signs(text: str) -> tuple[str, ...]:
+    return tuple(plain_sign(sign) for sign in _SIGN.findall(text))
 
 
 def _taken(signs: Iterable[str], next_sign: Callable[[int], tuple[str, int] | None], at: int) -> tuple[int, int]:
