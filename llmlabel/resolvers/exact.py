@@ -8,8 +8,9 @@ from llmlabel.resolvers.automaton import search_all
 from llmlabel.resolvers.base import OffsetResolver
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.characters import is_blank, is_border
-from llmlabel.resolvers.occurrences import Wish, arrange, starts_of
+from llmlabel.resolvers.occurrences import arrange
 from llmlabel.resolvers.placements import placed, refused
+from llmlabel.resolvers.reading_order import Wish, starts_of
 from llmlabel.types import Mention, Placement
 
 

@@ -13,29 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmlabel.resolvers.chains import Option, Span, ascending, best_chain, longest_chain
+from llmlabel.resolvers.reading_order import Wish, reading_orders
 
-_IN_ORDER = 0.6
 _MOST_PAIRS = 64
 _RARE = 8
 _DEEPEST = 6
 _NEAR, _LEAST_READ = 5_000, 500
+_PAGE = 2_000  # characters
 Spare = Callable[[int, int, int], Sequence[Span]]
 _BEGINNING: Span = (0, 0)
-
-
-@dataclass(slots=True)
-class Wish:
-    """A mention that wants one of ``places`` (ascending, with their ``starts``).
-
-    ``hint`` is the position at which an answer format saw it, if it did; ``weak`` mentions differ by letters or words
-    from their places and leave them to others.
-    """
-
-    label: str
-    places: Sequence[Span]
-    starts: Sequence[int]
-    hint: int | None = None
-    weak: bool = False
 
 
 @dataclass(slots=True)
@@ -48,15 +34,11 @@ class _Gap:
     depth: int = 0
 
 
-def starts_of(places: Sequence[Span]) -> list[int]:
-    """Return the first position of each place."""
-    return [start for start, _ in places]
-
-
 def arrange(wishes: Sequence[Wish], spare: Spare | None = None) -> list[Span | None]:
     """Return the place of each mention; None if it has none, or if other mentions have taken them all.
 
-    Two mentions share a place only if there are not enough, and only under different labels.
+    Two mentions share a place only if there are not enough, and only under different labels. A mention that an answer
+    in reading order says once more than it stands there has no place, if the next free one is more than a page away.
 
     Args:
         wishes: What each mention wants.
@@ -66,25 +48,13 @@ def arrange(wishes: Sequence[Wish], spare: Spare | None = None) -> list[Span | N
     arranger = _Arranger(wishes)
     arranger.follow_hints()
     numbers = [number for number, wish in enumerate(wishes) if wish.places]
-    for group in _reading_orders(wishes, numbers):
+    for group in reading_orders(wishes, numbers):
         arranger.follow_order(group)
         if spare:
             arranger.make_room(group, spare)
+        arranger.give_up_repetitions(group)
     arranger.take_the_rest(numbers)
     return arranger.chosen
-
-
-def _reading_orders(wishes: Sequence[Wish], numbers: list[int]) -> list[list[int]]:
-    """Split the mentions into lists that are each in reading order; no list if they are in none."""
-    by_label: dict[str, list[int]] = {}
-    for number in numbers:
-        by_label.setdefault(wishes[number].label, []).append(number)
-    groups = list(by_label.values())
-    whole = _in_order(wishes, numbers)
-    grouped = len(groups) > 1 and groups == [list(range(group[0], group[-1] + 1)) for group in groups]
-    if whole >= _IN_ORDER and not (grouped and whole < min(_in_order(wishes, group) for group in groups)):
-        return [numbers]
-    return [group for group in groups if len(groups) > 1 and _in_order(wishes, group) >= _IN_ORDER]
 
 
 def _outside(low: Span, options: Sequence[Option]) -> list[tuple[int, Span]]:
@@ -96,21 +66,6 @@ def _outside(low: Span, options: Sequence[Option]) -> list[tuple[int, Span]]:
     return behind if len(behind) == len(chain) else chain
 
 
-def _in_order(wishes: Sequence[Wish], numbers: list[int]) -> float:
-    """Return the share of mentions that may stand in their order: of those with one place, if there are some."""
-    sure = [wishes[number].starts[0] for number in numbers if len(wishes[number].places) == 1]
-    if len(sure) > 1:
-        return len(ascending(sure)) / len(sure)
-    some: list[Option] = []
-    named: Counter[int] = Counter()
-    for number in numbers[:_MOST_PAIRS]:
-        places = wishes[number].places
-        first = min(named[id(places)], len(places) - 1)  # the tenth mention of a name has the tenth place before it
-        some.append((number, places[first : first + _RARE]))
-        named[id(places)] += 1
-    return len(longest_chain(some)) / len(some) if some else 1.0
-
-
 class _Arranger:
     def __init__(self, wishes: Sequence[Wish]) -> None:
         self.wishes = wishes
@@ -118,6 +73,7 @@ class _Arranger:
         self.labels: dict[Span, set[str]] = {}
         self.next_free: dict[tuple[int, int], int] = {}
         self.next_shared: dict[tuple[int, str], int] = {}
+        self.given_up: set[int] = set()
 
     def _take(self, number: int, place: Span) -> None:
         self.chosen[number] = place
@@ -262,17 +218,48 @@ class _Arranger:
             for number, place in chain:
                 self._take(number, place)
 
+    def give_up_repetitions(self, group: list[int]) -> None:
+        """Leave out mentions said more often than they stand between their neighbours, if no free place is near.
+
+        A model that reads on repeats a name sooner than it skips a page for one of many. One that lists all places of
+        a name together does skip pages: then the name is said nowhere else.
+        """
+        said: Counter[int] | None = None
+        low: Span | None = None
+        left_out: list[int] = []
+        for at, number in enumerate(group):
+            place = self.chosen[number]
+            if place is None:
+                left_out.append(at)
+                continue
+            if low and left_out and low[0] <= place[0]:
+                said = said or Counter(id(self.wishes[n].places) for n in group)
+                for other in left_out:
+                    first, last = self._alike(group, other)
+                    wish = self.wishes[group[other]]
+                    if last - first < said[id(wish.places)] and self._is_repetition(wish, low[0], place[0]):
+                        self.given_up.add(group[other])
+            low, left_out = place, []
+
+    def _is_repetition(self, wish: Wish, low: int, high: int) -> bool:
+        free = self._free_from(wish, low - _PAGE)
+        if free is None or free[0] <= high + _PAGE:
+            return False
+        first = bisect_left(wish.starts, low)
+        last = bisect_right(wish.starts, high, first)
+        return any(wish.label in self.labels[place] for place in wish.places[first:last][:_RARE])
+
     def take_the_rest(self, numbers: list[int]) -> None:
         """Give the mentions off the chain the next unused place, then one that only other labels share."""
         low = 0
         for number in numbers:
             place = self.chosen[number]
-            if place is None:
+            if place is None and number not in self.given_up:
                 wish = self.wishes[number]
                 place = self._free_from(wish, low) or self._free_from(wish, 0) or self._shared(wish)
                 if place is not None:
                     self._take(number, place)
-            else:
+            elif place is not None:
                 low = place[0]
 
     def _shared(self, wish: Wish) -> Span | None:

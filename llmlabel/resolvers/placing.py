@@ -10,9 +10,10 @@ from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.changes import changes_between, similarity_after
 from llmlabel.resolvers.context import Surroundings
 from llmlabel.resolvers.index import TextIndex
-from llmlabel.resolvers.occurrences import Wish, arrange, starts_of
+from llmlabel.resolvers.occurrences import arrange
 from llmlabel.resolvers.placements import placed, refused
 from llmlabel.resolvers.places import Places
+from llmlabel.resolvers.reading_order import Wish, starts_of
 from llmlabel.resolvers.tiers import find_places
 from llmlabel.types import Mention, Placement, Status
 

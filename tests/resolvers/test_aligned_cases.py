@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 
@@ -266,3 +267,27 @@ def test_hand_made_traps(shared):
                 wrong.append((record["id"], span["text"]))
 
     assert [name for name, _ in wrong] == []
+
+
+PAGE = "It rained, and nothing else can be told of that day. " * 45
+
+
+def test_a_name_said_once_too_often_is_not_carried_to_another_page():
+    """
+    The passage has one Ann, the answer two: the second is a repetition, not the Ann of a later page.
+    """
+    text = f"Ann met Bob and Carl. {PAGE} Dora left, and Ann slept. {PAGE} Ann woke up."
+    found = place(text, "Ann", "Ann", "Bob", "Carl", "Dora", "Ann")
+
+    assert ["exact", "duplicate", "exact", "exact", "exact", "exact"] == [p.status for p in found]
+    assert text.index("Ann slept") == found[-1].start
+
+
+def test_a_list_of_all_places_of_each_name_keeps_them():
+    """
+    A name that is said nowhere else was listed with all its places, however far apart.
+    """
+    text = f"Ann met Bob and Carl. {PAGE} Dora left, and Ann slept. {PAGE} Ann woke up."
+    found = place(text, "Ann", "Ann", "Ann", "Bob", "Carl", "Dora")
+
+    assert [match.start() for match in re.finditer("Ann", text)] == [p.start for p in found[:3]]
