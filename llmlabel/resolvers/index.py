@@ -47,16 +47,15 @@ class TextIndex:
         """The folded words one by one."""
         return Vocabulary(self.folded.words)
 
-    def possible(self, surfaces: Collection[Surface]) -> Iterable[Surface]:
-        """Return the surfaces without those that hold a word which is not in the text, if that is cheaply told."""
+    def by_words_or_letters(self, surfaces: Collection[Surface]) -> dict[str, Places]:
+        """Return where the words of each surface stand; where its letters do, if its words do not."""
         words = self.vocabulary
         if len(surfaces) < FEW_STRINGS and not words.is_apart:
-            return surfaces
-        return [
-            surface
-            for surface in surfaces
-            if words.knows_all(surface.key.split()) or surface.pattern != f" {surface.key} "
-        ]
+            surfaces = possible = [s for s in surfaces if s.key.replace(" ", "") in self.letters.text]
+        else:
+            possible = [s for s in surfaces if words.knows_all(s.key.split()) or s.pattern != f" {s.key} "]
+        found = self.by_words(possible)
+        return found | self.by_letters([surface for surface in surfaces if surface.text not in found])
 
     def by_words(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the words of each surface stand, whatever is between and around them."""

@@ -122,10 +122,8 @@ class _Search:
 
     def look_up(self, variants: Iterable[Variant]) -> None:
         """Search for rewritten mentions, those of several tiers in one pass."""
-        surfaces = {text: Surface.of(text) for text in dict.fromkeys(text for text, _ in variants)}
-        hits = self.index.by_words(self.index.possible(surfaces.values()))
-        self.looked_up |= hits
-        self.looked_up |= self.index.by_letters(surface for text, surface in surfaces.items() if text not in hits)
+        surfaces = [Surface.of(text) for text in dict.fromkeys(text for text, _ in variants)]
+        self.looked_up |= self.index.by_words_or_letters(surfaces)
 
     def rewrite(self) -> None:
         """Search for mentions in another number, and without an article."""

@@ -159,24 +159,34 @@ class Vocabulary:
         """
         from rapidfuzz.distance import OSA
 
-        text = self.text
         left, right = f" {before} " if before else " ", f" {after} " if after else " "
-        # Each a string to look for, and where behind its start the word begins, or ends.
-        anchors = [(left, len(left), True) if before else (right, 0, False)]
-        if text.count(anchors[0][0]) > _MOST_SCANNED:
+        near = self._words_at((left, len(left), True) if before else (right, 0, False))
+        if near is None:
             half = len(word) // 2
-            anchors = [(left + word[:half], len(left), True), (word[half:] + right, len(word) - half, False)]
-            anchors.append((left + word[: half - 1] + word[half] + word[half - 1], len(left), True))
-        if any(text.count(anchor) > _MOST_SCANNED for anchor, _, _ in anchors):
-            return None
-        near: set[str] = set()
+            near = self._words_at(
+                (left + word[:half], len(left), True),
+                (word[half:] + right, len(word) - half, False),
+                (left + word[: half - 1] + word[half] + word[half - 1], len(left), True),
+            )
+        return None if near is None else sorted(w for w in near if OSA.distance(word, w, score_cutoff=1) == 1)
+
+    def _words_at(self, *anchors: tuple[str, int, bool]) -> set[str] | None:
+        """Return the words beside some strings; None if these stand in too many places.
+
+        Args:
+            anchors: Each a string, how far behind its start the word begins or ends, and whether it begins there.
+        """
+        text, found, left = self.text, set[str](), _MOST_SCANNED
         for anchor, offset, begins in anchors:
             at = text.find(anchor)
             while at >= 0:
                 edge = at + offset
-                near.add(text[edge : text.find(" ", edge)] if begins else text[text.rfind(" ", 0, edge) + 1 : edge])
+                found.add(text[edge : text.find(" ", edge)] if begins else text[text.rfind(" ", 0, edge) + 1 : edge])
                 at = text.find(anchor, at + 1)
-        return sorted(other for other in near if OSA.distance(word, other, score_cutoff=1) == 1)
+                left -= 1
+                if left < 0:
+                    return None
+        return found
 
     @cached_property
     def _by_ends(self) -> dict[tuple[int, str, int], list[str]]:
