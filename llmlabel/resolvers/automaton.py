@@ -25,10 +25,11 @@ def search_each(text: str, strings: Sequence[str]) -> list[list[int]]:
     found: list[list[int]] = []
     for string in strings:
         starts: list[int] = []
-        limit = _limit(text, strings, len(string))
         at = text.find(string)
-        while at >= 0 and len(starts) < limit:
+        while at >= 0:
             starts.append(at)
+            if len(starts) >= _LEAST_HITS and len(starts) >= _limit(text, strings, len(string)):
+                break
             at = text.find(string, at + 1)
         found.append(starts)
     return found
@@ -46,6 +47,8 @@ def search_all(text: str, strings: Sequence[str]) -> list[list[int]]:
     One Aho-Corasick automaton finds them all. A text of endless repetition can hold more hits than characters: once
     there are two for each character, a string with more than its share of them is looked for no further.
     """
+    if _few(strings):
+        return search_each(text, strings)
     found: list[list[int]] = [[] for _ in strings]
     for number, start in zip(*hits_of_all(text, strings), strict=True):
         found[number].append(start)
@@ -57,7 +60,7 @@ def hits_of_all(text: str, strings: Sequence[str]) -> tuple[list[int], list[int]
 
     They come about as they stand in the text, each string's in order.
     """
-    if not compiled or len(strings) < FEW_STRINGS:
+    if _few(strings):
         each = search_each(text, strings)
         numbers = chain.from_iterable(map(repeat, range(len(strings)), map(len, each)))
         return list(numbers), list(chain.from_iterable(each))
@@ -66,6 +69,10 @@ def hits_of_all(text: str, strings: Sequence[str]) -> tuple[list[int], list[int]
     for number, string in enumerate(strings):
         by_prefix.setdefault(string[:_PREFIX], []).append(number)
     return _Pass(text, strings, by_prefix).run()
+
+
+def _few(strings: Sequence[str]) -> bool:
+    return len(strings) < FEW_STRINGS or not compiled
 
 
 def _automaton(strings: list[str]) -> ahocorasick_rs.AhoCorasick:

@@ -15,6 +15,8 @@ _BITS = 40  # more than a text has characters
 
 def ascending(starts: Sequence[int]) -> list[int]:
     """Return the indices of a longest subsequence that does not descend, by patience sorting in O(n log n)."""
+    if starts == sorted(starts):
+        return list(range(len(starts)))
     tails: list[int] = []
     at_tail: list[int] = []
     before: list[int] = []

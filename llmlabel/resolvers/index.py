@@ -63,6 +63,8 @@ class TextIndex:
         for surface in surfaces:
             if surface.key:
                 owners.setdefault(surface.pattern, []).append(surface)
+        if not owners:
+            return {}
         numbers, letters = hits_of_all(self.folded.words, list(owners))
         if not numbers:
             return {}
@@ -137,7 +139,7 @@ class TextIndex:
             key = surface.key.replace(" ", "")
             if len(key) > 1:
                 by_key.setdefault(key, []).append(surface)
-        if len(by_key) >= FEW_STRINGS or self.vocabulary.is_apart:
+        if by_key and (len(by_key) >= FEW_STRINGS or self.vocabulary.is_apart):
             by_key = {key: by_key[key] for key in self._likely(by_key)}
         found: dict[str, Places] = {}
         if not by_key:

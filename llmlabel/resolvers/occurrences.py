@@ -50,10 +50,12 @@ def arrange(wishes: Sequence[Wish], spare: Spare | None = None) -> list[Span | N
     numbers = [number for number, wish in enumerate(wishes) if wish.places]
     for group in reading_orders(wishes, numbers):
         arranger.follow_order(group)
-        if spare:
-            arranger.make_room(group, spare)
-        arranger.give_up_repetitions(group)
-    arranger.take_the_rest(numbers)
+        if arranger.leaves_out(group):
+            if spare:
+                arranger.make_room(group, spare)
+            arranger.give_up_repetitions(group)
+    if arranger.leaves_out(numbers):
+        arranger.take_the_rest(numbers)
     return arranger.chosen
 
 
@@ -78,6 +80,10 @@ class _Arranger:
     def _take(self, number: int, place: Span) -> None:
         self.chosen[number] = place
         self.labels.setdefault(place, set()).add(self.wishes[number].label)
+
+    def leaves_out(self, numbers: Sequence[int]) -> bool:
+        """Return whether some of these mentions have no place yet."""
+        return any(self.chosen[number] is None for number in numbers)
 
     def follow_hints(self) -> None:
         """Give mentions with a hint the free place nearest to it."""
@@ -175,8 +181,6 @@ class _Arranger:
         left_out = [
             at for at, number in enumerate(group) if self.chosen[number] is None and len(self.wishes[number].places) > 1
         ]
-        if not left_out:
-            return
         left_to_read = _NEAR + max(starts[-1] for n in group if (starts := self.wishes[n].starts))
         done = 0
         for at in left_out:

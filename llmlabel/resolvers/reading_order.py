@@ -35,11 +35,13 @@ def starts_of(places: Sequence[Span]) -> list[int]:
 
 def reading_orders(wishes: Sequence[Wish], numbers: list[int]) -> list[list[int]]:
     """Split the mentions into lists that are each in reading order; no list if they are in none."""
+    whole = _in_order(wishes, numbers)
+    if whole == 1:
+        return [numbers]
     by_label: dict[str, list[int]] = {}
     for number in numbers:
         by_label.setdefault(wishes[number].label, []).append(number)
     groups = list(by_label.values())
-    whole = _in_order(wishes, numbers)
     grouped = len(groups) > 1 and groups == [list(range(group[0], group[-1] + 1)) for group in groups]
     if whole >= _IN_ORDER and not (grouped and whole < min(_in_order(wishes, group) for group in groups)):
         return [numbers]

@@ -45,14 +45,15 @@ def find_places(index: TextIndex, wanted: Mapping[str, int], labels: Mapping[str
     search = _Search(index, {text: Surface.of(text) for text in wanted if not is_blank(text)})
     search.folded(wanted)
     search.drop_chatter()
-    search.clitics()
-    search.unwrapped(labels)
-    search.rewrite()
-    search.variants(search.inflected)
-    search.missing_word()
-    search.variants(search.articles)
-    search.ellipsis()
-    search.typos()
+    if search.open:
+        search.clitics()
+        search.unwrapped(labels)
+        search.rewrite()
+        search.variants(search.inflected)
+        search.missing_word()
+        search.variants(search.articles)
+        search.ellipsis()
+        search.typos()
     return search.found
 
 
@@ -71,7 +72,7 @@ class _Search:
         index, surfaces = self.index, list(self.open.values())
         self.found = index.by_words(surfaces)
         unsure = [s for s in surfaces if not s.key or not (index.folded.context_free or self._is_verbatim(s.text))]
-        for text, spans in index.verbatim(unsure).items():
+        for text, spans in index.verbatim(unsure).items() if unsure else ():
             self._add(text, Places(self.open[text], dict.fromkeys(spans, 0.0)))
         demand = shared_demand(surfaces, wanted)
         scarce = [s for s in surfaces if self._is_scarce(s, wanted[s.text], demand[s.key])]
