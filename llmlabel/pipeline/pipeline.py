@@ -12,8 +12,8 @@ from llmlabel.exporters.base import Exporter
 from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.arguments import as_exporters, check_hooks, check_outcomes, expect
 from llmlabel.pipeline.batch_calls import BatchCalls
+from llmlabel.pipeline.calibration import Calibration
 from llmlabel.pipeline.identity import fingerprint_of
-from llmlabel.pipeline.tokens import Calibration
 from llmlabel.resolvers.base import OffsetResolver
 from llmlabel.types import Asking, Document, Limits, Prediction, Prompt, Usage
 
