@@ -13,7 +13,7 @@ from pydantic import field_validator, model_validator
 from llmlabel.errors import ConfigurationError
 from llmlabel.schema_example import Example
 from llmlabel.schema_parts import Classification, FreeText, Label, Part, RelationLabel, at, distinct, named
-from llmlabel.types import Shown
+from llmlabel.values import Shown
 
 __all__ = ["Classification", "Example", "FreeText", "Label", "LabelSchema", "RelationLabel"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from llmlabel.types import Prompt, Usage
+if TYPE_CHECKING:
+    from llmlabel.exchange import Prompt, Usage
 
 
 class Calibration:
