@@ -6,8 +6,8 @@ Every public name is imported when first used: ``import llmlabel`` loads neither
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
     from llmlabel.documents import ClassLabel, Document, Entity, LabeledDocument, Provenance, Relation
     from llmlabel.engine.stats import Event
