@@ -6,9 +6,10 @@ Every public name is imported when first used: ``import llmlabel`` loads neither
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
+    from llmlabel.documents import ClassLabel, Document, Entity, LabeledDocument, Provenance, Relation
     from llmlabel.engine.stats import Event
     from llmlabel.errors import (
         AuthenticationError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from llmlabel.evaluation import Evaluation, evaluate
     from llmlabel.evaluation.corrections import Correction, Corrections, corrections
+    from llmlabel.exchange import Completion, Message, Prompt, RateLimit, TokenLogprob, Usage
     from llmlabel.exporters.azure_bundle import AzureLanguageBundleExporter
     from llmlabel.exporters.azure_language import AzureLanguageExporter, AzureLanguageStudioExporter
     from llmlabel.exporters.base import Exporter
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from llmlabel.labelers.openai import OpenAILabeler
     from llmlabel.labelers.recording import RecordingLabeler
     from llmlabel.labelers.replay import ReplayLabeler
+    from llmlabel.mentions import Mention, MentionRelation
     from llmlabel.pipeline.pipeline import Pipeline
     from llmlabel.pipeline.plan import RunPlan
     from llmlabel.pipeline.progress import Progress
@@ -55,33 +58,9 @@ if TYPE_CHECKING:
     from llmlabel.schema import LabelSchema
     from llmlabel.schema_example import Example
     from llmlabel.schema_parts import Classification, FreeText, Label, RelationLabel
+    from llmlabel.settings import Asking, Limits
     from llmlabel.sources.kili import KiliSource
-    from llmlabel.types import (
-        Asking,
-        ClassLabel,
-        Completion,
-        Discarded,
-        Document,
-        Entity,
-        ExportReport,
-        Failure,
-        HeldBack,
-        LabeledDocument,
-        Limits,
-        Mention,
-        MentionRelation,
-        Message,
-        ParsedAnswer,
-        Placement,
-        Prediction,
-        Prompt,
-        Provenance,
-        RateLimit,
-        Rejected,
-        Relation,
-        TokenLogprob,
-        Usage,
-    )
+    from llmlabel.types import Discarded, ExportReport, Failure, HeldBack, ParsedAnswer, Placement, Prediction, Rejected
 
 __version__ = "0.1.0"
 
@@ -169,11 +148,11 @@ __all__ = [
 
 # Where each public name lives; a test holds this equal to the imports above, which only type checkers run.
 _HOMES = {
-    "types": (
-        "Asking ClassLabel Completion Discarded Document Entity ExportReport Failure HeldBack LabeledDocument "
-        "Limits Mention MentionRelation Message ParsedAnswer Placement Prediction Prompt Provenance RateLimit "
-        "Rejected Relation TokenLogprob Usage"
-    ),
+    "types": "Discarded ExportReport Failure HeldBack ParsedAnswer Placement Prediction Rejected",
+    "documents": "ClassLabel Document Entity LabeledDocument Provenance Relation",
+    "exchange": "Completion Message Prompt RateLimit TokenLogprob Usage",
+    "mentions": "Mention MentionRelation",
+    "settings": "Asking Limits",
     "schema": "LabelSchema",
     "errors": (
         "AuthenticationError CompletionError ConfigurationError ExportError JournalError LLMLabelError "

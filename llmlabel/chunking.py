@@ -10,6 +10,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, chain, pairwise
 
 from llmlabel.errors import ConfigurationError
@@ -30,7 +31,6 @@ _WEIGHTS: tuple[tuple[str, float], ...] = (
     (r"[\u3040-\u30ff]", 0.9),
     (r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]", 1.1),
 )
-_COUNTERS = tuple((re.compile(pattern + "+"), weight) for pattern, weight in _WEIGHTS)
 _OTHER_WEIGHT = 2.0
 _WIDEST = 12  # characters that one token of running text has at most
 
@@ -46,16 +46,13 @@ _LOWER = "".join(chr(code) for code in range(0x590) if chr(code).islower())
 _ABBREVIATION = r"(?<!\b\w\.)(?<!\b\d\d\.)(?<!\b[DMJSN][rsto]\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bvs\.)"
 # Where to cut, the best first: behind a paragraph, a sentence, a line, what may be a sentence, a clause, a word. Lines
 # come after sentences because prose is often broken into lines of equal length.
-_BORDERS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?:\r?\n[ \t]*){2,}",
-        rf"[.!?\u2026]+{_ABBREVIATION}[{_QUOTES}]*\s+(?:[.!?\u2026{_QUOTES}]++\s+)*+(?![{_LOWER}])|[{_STOPS}]+[{_QUOTES}]*\s*",
-        r"[\r\n\u2028\u2029]+",
-        rf"[.!?\u2026]+[{_QUOTES}]*\s+",
-        r"[,;:—]\s+|[、，；：؛،\u055d\u1363-\u1366]\s*",
-        r"\s+",
-    )
+_BORDERS = (
+    r"(?:\r?\n[ \t]*){2,}",
+    rf"[.!?\u2026]+{_ABBREVIATION}[{_QUOTES}]*\s+(?:[.!?\u2026{_QUOTES}]++\s+)*+(?![{_LOWER}])|[{_STOPS}]+[{_QUOTES}]*\s*",
+    r"[\r\n\u2028\u2029]+",
+    rf"[.!?\u2026]+[{_QUOTES}]*\s+",
+    r"[,;:—]\s+|[、，；：؛،\u055d\u1363-\u1366]\s*",
+    r"\s+",
 )
 _VIRAMA = 9  # combining class of the signs that join two consonants into one character
 
@@ -82,6 +79,17 @@ class Chunk:
         return self.text[self.context :]
 
 
+# Patterns are compiled when a text is cut or counted: most programs that import this module never cut one.
+@cache
+def _border(level: int) -> re.Pattern[str]:
+    return re.compile(_BORDERS[level])
+
+
+@cache
+def _counters() -> tuple[tuple[re.Pattern[str], float], ...]:
+    return tuple((re.compile(pattern + "+"), weight) for pattern, weight in _WEIGHTS)
+
+
 def estimate_tokens(text: str) -> int:
     """Return about how many tokens a text has, rather too many than too few; additive but for rounding up.
 
@@ -89,7 +97,7 @@ def estimate_tokens(text: str) -> int:
     Korean are within a fifth of common byte-pair vocabularies, or above them.
     """
     total, counted = 0.0, 0
-    for pattern, weight in _COUNTERS:
+    for pattern, weight in _counters():
         size = sum(map(len, pattern.findall(text)))
         total += weight * size
         counted += size
@@ -137,7 +145,7 @@ def _pieces(text: str, limit: int, count: Callable[[str], int], level: int) -> l
     """Return the text in pieces within the limit, cut at the best borders that serve."""
     if level == len(_BORDERS):
         return _clusters(text, limit, count)
-    parts = list(_behind(_BORDERS[level], text))
+    parts = list(_behind(_border(level), text))
     if len(parts) == 1:
         return _pieces(text, limit, count, level + 1)
     joined: list[str] = []
@@ -244,7 +252,7 @@ def _context(before: str, limit: int, count: Callable[[str], int]) -> int:
     """Return how many characters at the end of ``before`` fit into the limit, from the start of a word on."""
     if limit == 0 or not before:
         return 0
-    starts = [0, *(match.end() for match in _BORDERS[-1].finditer(before) if match.end() < len(before))]
+    starts = [0, *(match.end() for match in _border(-1).finditer(before) if match.end() < len(before))]
     fitting = bisect_left(starts, True, key=lambda start: count(before[start:]) <= limit)
     if fitting < len(starts):
         return len(before) - starts[fitting]
@@ -257,7 +265,7 @@ def _fitting(after: str, limit: int, count: Callable[[str], int]) -> int:
     """Return how many characters at the beginning of ``after`` fit into the limit, to the end of a word."""
     if limit == 0 or not after:
         return 0
-    ends = [*(match.start() for match in _BORDERS[-1].finditer(after) if match.start()), len(after)]
+    ends = [*(match.start() for match in _border(-1).finditer(after) if match.start()), len(after)]
     fitting = bisect_right(ends, limit, key=lambda end: count(after[:end])) - 1
     if fitting >= 0:
         return ends[fitting]

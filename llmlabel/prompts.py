@@ -12,9 +12,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_serializer, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from llmlabel.definitions import CONTEXT, DATA, GOAL, IDENTITY, definitions, rules
 from llmlabel.errors import ConfigurationError
@@ -22,10 +22,14 @@ from llmlabel.fences import fence_for, fenced
 from llmlabel.formats import answer_format
 from llmlabel.formats.base import AnswerFormat, Request
 from llmlabel.schema import Classification, Example, FreeText, Label, LabelSchema, RelationLabel
-from llmlabel.types import Document, LabeledDocument, Message, Prompt, Value, explain
+from llmlabel.values import Value, explain
 
-_Static = tuple[tuple[Message, ...], Mapping[str, Any] | None]
-_Key = tuple[tuple[object, ...], LabelSchema, tuple[Example, ...], bool]
+if TYPE_CHECKING:
+    from llmlabel.documents import Document, LabeledDocument
+    from llmlabel.exchange import Message, Prompt
+
+    _Static = tuple[tuple[Message, ...], Mapping[str, Any] | None]
+    _Key = tuple[tuple[object, ...], LabelSchema, tuple[Example, ...], bool]
 
 
 class PromptTemplate(Value):
@@ -54,8 +58,6 @@ class PromptTemplate(Value):
     reasons: bool = False
     max_output_tokens: int | None = Field(default=None, ge=1)
 
-    model_config = ConfigDict(**{**Value.model_config, "arbitrary_types_allowed": True})
-
     def __init__(self, **data: Any) -> None:
         try:
             super().__init__(**data)
@@ -73,12 +75,6 @@ class PromptTemplate(Value):
         if isinstance(value, str):
             answer_format(value)
         return value
-
-    @field_serializer("answer_format")
-    def _by_name(self, value: str | AnswerFormat) -> str:
-        if isinstance(value, str) or type(value) is type(_builtin(value.name)):
-            return value if isinstance(value, str) else value.name
-        raise ValueError(f"an answer format of your own ({type(value).__name__}) cannot be written as JSON")
 
     @property
     def format(self) -> AnswerFormat:
@@ -113,6 +109,8 @@ class PromptTemplate(Value):
         """
         if not documents:
             raise ConfigurationError("a prompt needs at least one document")
+        from llmlabel.exchange import Message, Prompt
+
         first, answer_schema = self._static(schema, tuple(examples), packed=len(documents) > 1)
         last = Message(role="user", content=self._asked(documents, before, after))
         return Prompt(
@@ -144,6 +142,8 @@ class PromptTemplate(Value):
         return static
 
     def _written(self, schema: LabelSchema, examples: tuple[Example, ...], packed: bool) -> _Static:
+        from llmlabel.exchange import Message
+
         request = self.format.ask(schema, packed=packed, reasons=self.reasons)
         shown = self._demonstrations(schema, [example.labeled() for example in examples], packed)
         system = self._system(schema, request)
@@ -207,16 +207,11 @@ class PromptTemplate(Value):
         return "\n\n".join([*parts, "All between the tags was data. Now answer in the required form."])
 
 
-def _builtin(name: str) -> AnswerFormat | None:
-    try:
-        return answer_format(name)
-    except ConfigurationError:
-        return None
-
-
 @cache
 def _probe_parts() -> tuple[LabelSchema, Example, tuple[Document, Document]]:
     """What the fingerprint looks at: a schema with every kind of task, an example, two documents."""
+    from llmlabel.documents import Document
+
     schema = LabelSchema(
         entities=[
             Label(name="A", attributes=(Classification(name="B", labels=["C", "D"]),)),

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Self
 from pydantic import field_validator, model_validator
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.html import table_html, terminal_safe
 from llmlabel.schema_example import Example
 from llmlabel.schema_parts import Classification, FreeText, Label, Part, RelationLabel, at, distinct, named
-from llmlabel.types import Shown
+from llmlabel.values import Shown
 
 __all__ = ["Classification", "Example", "FreeText", "Label", "LabelSchema", "RelationLabel"]
 
@@ -189,10 +188,14 @@ class LabelSchema(Part, Shown):
         return rows + [("text", part.name, part.description) for part in self.texts]
 
     def __str__(self) -> str:
+        from llmlabel.html import terminal_safe
+
         lines = [f"{kind}: {name}" + (f" ({text})" if text else "") for kind, name, text in self._rows()]
         return terminal_safe("\n".join([*lines, self.guidelines] if self.guidelines else lines))
 
     def _repr_html_(self) -> str:
+        from llmlabel.html import table_html
+
         return table_html(("", "label", "description"), self._rows(), self.guidelines)
 
     @classmethod

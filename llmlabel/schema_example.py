@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from llmlabel.mentions import Mention, MentionRelation
 from llmlabel.schema_parts import Part, at
-from llmlabel.types import (
-    ClassLabel,
-    Document,
-    Entity,
-    LabeledDocument,
-    Mention,
-    MentionRelation,
-    Provenance,
-    Relation,
-    well_formed,
-)
+from llmlabel.values import well_formed
+
+if TYPE_CHECKING:
+    from llmlabel.documents import LabeledDocument
 
 
 class Example(Part):
@@ -98,6 +92,8 @@ class Example(Part):
 
     def labeled(self, id: str = "example") -> LabeledDocument:
         """Return the example as a ``LabeledDocument`` with exact spans."""
+        from llmlabel.documents import ClassLabel, Document, Entity, LabeledDocument, Provenance, Relation
+
         return LabeledDocument(
             document=Document(id=id, text=self.text),
             entities=tuple(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from llmlabel.errors import ConfigurationError
-from llmlabel.types import Value, well_formed
+from llmlabel.values import Value, well_formed
 
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
@@ -37,6 +36,8 @@ def _problems(error: ValidationError, fields: Iterable[str]) -> list[Problem]:
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return what to say of a field that does not exist, with the nearest one that does."""
+    from difflib import get_close_matches
+
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(names)}" if names else ""
@@ -185,6 +186,10 @@ class Classification(Part):
     def label_names(self) -> tuple[str, ...]:
         """The names of the labels, in schema order."""
         return tuple(label.name for label in self.labels)
+
+
+# A label and a classification name each other; completed at its first use, a model would not be thread-safe.
+Label.model_rebuild()
 
 
 class RelationLabel(Label):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from llmlabel.cli import arguments as arg
@@ -107,6 +106,8 @@ def _shape(name: str, made: LLMLabeler, settings: Mapping[str, str]) -> None:
 
 
 def _template(path: Path) -> PromptTemplate:
+    import yaml
+
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):

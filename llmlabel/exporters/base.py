@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from llmlabel.types import ExportReport, LabeledDocument
+if TYPE_CHECKING:
+    from llmlabel.types import ExportReport, LabeledDocument
 
 
 class Exporter(ABC):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import CoreSchema, core_schema
 
 from llmlabel.errors import ConfigurationError
+from llmlabel.formats import answer_format
 from llmlabel.schema import LabelSchema
-from llmlabel.types import Completion, Document, LabeledDocument, ParsedAnswer, Value
+from llmlabel.values import Value
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
+    from llmlabel.types import Completion, Document, LabeledDocument, ParsedAnswer
 
 
 class Request(Value):
@@ -29,6 +37,12 @@ class AnswerFormat(ABC):
     """
 
     name: str = ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take instances as they are; in JSON a built-in format is its name."""
+        by_name = core_schema.plain_serializer_function_ser_schema(_name)
+        return core_schema.is_instance_schema(cls, serialization=by_name)
 
     @abstractmethod
     def ask(self, schema: LabelSchema, *, packed: bool = False, reasons: bool = False) -> Request:
@@ -60,3 +74,13 @@ class AnswerFormat(ABC):
         Raises:
             CompletionError: No labels can be read; the message tells the model what was expected.
         """
+
+
+def _name(value: AnswerFormat) -> str:
+    try:
+        known = answer_format(value.name)
+    except ConfigurationError:
+        known = None
+    if type(value) is not type(known):
+        raise ValueError(f"an answer format of your own ({type(value).__name__}) cannot be written as JSON")
+    return value.name

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self
 from llmlabel.errors import ConfigurationError
 from llmlabel.prompts import PromptTemplate
 from llmlabel.schema import Example, LabelSchema
-from llmlabel.types import Completion, LabeledDocument, Prompt
 
 if TYPE_CHECKING:
+    from llmlabel.documents import LabeledDocument
     from llmlabel.engine.batch import BatchBackend
+    from llmlabel.exchange import Completion, Prompt
 
 
 class LLMLabeler(ABC):
@@ -117,6 +118,8 @@ class LLMLabeler(ABC):
 def _example(item: object, number: int) -> Example:
     if isinstance(item, Example):
         return item
+    from llmlabel.documents import LabeledDocument
+
     if isinstance(item, LabeledDocument):
         return Example.from_labeled(item)
     raise ConfigurationError(

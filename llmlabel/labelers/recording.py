@@ -18,11 +18,13 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmlabel.errors import ConfigurationError, LabelerError
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.types import Completion, Prompt
+
+if TYPE_CHECKING:
+    from llmlabel.exchange import Completion, Prompt
 
 VERSION = 1
 FLAGS = ("status_code", "retryable", "retry_after", "fatal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,7 +15,11 @@ from llmlabel.labelers.base import LLMLabeler
 from llmlabel.labelers.recording import FLAGS, decoded, hashed, read_header, request_hash, request_parts
 from llmlabel.prompts import PromptTemplate
 from llmlabel.schema import Example, LabelSchema
-from llmlabel.types import Completion, LabeledDocument, Prompt, explain
+from llmlabel.values import explain
+
+if TYPE_CHECKING:
+    from llmlabel.documents import LabeledDocument
+    from llmlabel.exchange import Completion, Prompt
 
 
 class ReplayLabeler(LLMLabeler):
@@ -133,6 +137,8 @@ def _read(
 
 
 def _answer(exchange: Mapping[str, Any], where: str) -> Completion | LabelerError:
+    from llmlabel.exchange import Completion
+
     if not isinstance(exchange.get("request"), str):
         raise ConfigurationError(f"{where}: expected 'request', the hash of a request")
     error = exchange.get("error")

@@ -9,7 +9,6 @@ from typing import get_args
 
 from llmlabel.errors import ConfigurationError
 from llmlabel.exporters.base import Exporter
-from llmlabel.types import Outcome
 
 
 def expect(name: str, value: object, kind: type | UnionType) -> None:
@@ -33,6 +32,8 @@ def as_exporters(exporters: Exporter | Iterable[Exporter]) -> tuple[Exporter, ..
 
 def check_outcomes(name: str, outcomes: Collection[str]) -> None:
     """Raise ``ConfigurationError`` unless all are outcomes of a document."""
+    from llmlabel.types import Outcome
+
     if isinstance(outcomes, str):
         raise ConfigurationError(f"{name}: expected several outcomes such as ('failed',), found the text {outcomes!r}")
     if unknown := [outcome for outcome in outcomes if outcome not in get_args(Outcome)]:

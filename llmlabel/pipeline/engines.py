@@ -12,7 +12,7 @@ from llmlabel.engine import Complete, Engine, Event
 from llmlabel.engine.budget import Price
 from llmlabel.engine.prices import offline_prices
 from llmlabel.labelers.base import LLMLabeler
-from llmlabel.pipeline.tokens import Calibration
+from llmlabel.pipeline.calibration import Calibration
 from llmlabel.types import Completion, Limits, Prompt
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 
 from llmlabel.labelers.base import LLMLabeler
 from llmlabel.resolvers.base import OffsetResolver
-from llmlabel.types import Asking
+from llmlabel.settings import Asking
 
 
 def fingerprint_of(labeler: LLMLabeler, asking: Asking, resolver: type[OffsetResolver]) -> str:

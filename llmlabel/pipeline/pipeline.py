@@ -12,16 +12,16 @@ from llmlabel.exporters.base import Exporter
 from llmlabel.labelers.base import LLMLabeler
 from llmlabel.pipeline.arguments import as_exporters, check_hooks, check_outcomes, expect
 from llmlabel.pipeline.batch_calls import BatchCalls
-from llmlabel.pipeline.identity import fingerprint_of
-from llmlabel.pipeline.tokens import Calibration
+from llmlabel.pipeline.calibration import Calibration
 from llmlabel.resolvers.base import OffsetResolver
-from llmlabel.types import Asking, Document, Limits, Prediction, Prompt, Usage
+from llmlabel.settings import Asking, Limits
 
 # Building a pipeline is cheap: the engine, the resolver and what reads answers are loaded when they first work.
 if TYPE_CHECKING:
     import asyncio
 
     from llmlabel.engine import Engine, Event
+    from llmlabel.engine.budget import Price
     from llmlabel.pipeline.document import DocumentLabeler
     from llmlabel.pipeline.plan import RunPlan
     from llmlabel.pipeline.progress import ProgressOption
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from llmlabel.pipeline.result import RunResult
     from llmlabel.pipeline.run import Run
     from llmlabel.pipeline.telemetry import Telemetry
+    from llmlabel.types import Document, Prediction, Prompt
 
 Documents = Iterable[object] | AsyncIterable[object]
-Price = Callable[[str | None, Usage], float | None]
 RETRY: tuple[str, ...] = ("failed",)
 
 
@@ -240,6 +240,8 @@ class Pipeline(BatchCalls):
     @property
     def fingerprint(self) -> str:
         """A hash of all that shapes the labels: labeler, schema, prompt, examples, asking, resolver."""
+        from llmlabel.pipeline.identity import fingerprint_of
+
         return fingerprint_of(self.labeler, self.asking, type(self.resolver))
 
     def _open_engine(self) -> Engine:

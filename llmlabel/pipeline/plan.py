@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llmlabel.engine.budget import Price
 from llmlabel.labelers.base import LLMLabeler
+from llmlabel.pipeline.calibration import Calibration
 from llmlabel.pipeline.engines import price_for
 from llmlabel.pipeline.first import first_requests
 from llmlabel.pipeline.inputs import Inputs
@@ -18,7 +19,6 @@ from llmlabel.pipeline.tokens import (
     ANSWER_BASE,
     ANSWER_SHARE,
     ESTIMATE,
-    Calibration,
     Counter,
     estimated,
     input_tokens,
@@ -105,7 +105,7 @@ Expect = Callable[[Prompt, Sequence[Document]], Usage]
 
 def expectation(counter: Counter, known: Calibration) -> Expect:
     """Return a function that tells what a request about some texts is expected to take."""
-    ratio = known.input_ratio(counter) if known else 1.0
+    ratio = known.input_ratio(partial(input_tokens, counter=counter)) if known else 1.0
     # What all prompts have in common is counted once.
     kept = replace(counter, text=lru_cache(maxsize=64)(counter.text))
     mean = known.output_tokens()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from llmlabel.types import Mention, Placement
+if TYPE_CHECKING:
+    from llmlabel.types import Mention, Placement
 
 
 class OffsetResolver(ABC):
