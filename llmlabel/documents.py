@@ -37,7 +37,7 @@ class Document(Value):
     id: str = Field(min_length=1)
     text: str
     language: str | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("id", "text", "language")
     @classmethod
@@ -71,7 +71,7 @@ class Entity(Value):
     confidence: float | None = Field(default=None, ge=0, le=1)
     confidence_method: str | None = None
     match: str = "exact"
-    attributes: dict[str, tuple[ClassLabel, ...]] = {}
+    attributes: dict[str, tuple[ClassLabel, ...]] = Field(default_factory=dict)
     reason: str | None = None
 
     @model_validator(mode="after")
@@ -115,8 +115,8 @@ class LabeledDocument(Shown):
     document: Document
     entities: tuple[Entity, ...] = ()
     relations: tuple[Relation, ...] = ()
-    classes: dict[str, tuple[ClassLabel, ...]] = {}
-    texts: dict[str, str] = {}
+    classes: dict[str, tuple[ClassLabel, ...]] = Field(default_factory=dict)
+    texts: dict[str, str] = Field(default_factory=dict)
     provenance: Provenance | None = None
 
     @model_validator(mode="after")

@@ -77,7 +77,7 @@ class Completion(Value):
     model: str | None = None
     token_logprobs: tuple[TokenLogprob, ...] | None = None
     rate_limit: RateLimit | None = None
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 class Prompt(Value):

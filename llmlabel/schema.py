@@ -117,7 +117,10 @@ class LabelSchema(Part, Shown):
 
     def entity(self, name: str) -> Label | None:
         """Return the entity label with this name, or None."""
-        return next((label for label in self.entities if label.name == name), None)
+        for label in self.entities:
+            if label.name == name:
+                return label
+        return None
 
     @property
     def questions(self) -> tuple[Classification, ...]:

@@ -90,8 +90,7 @@ def suspicion(text: str) -> tuple[str, ...]:
     return tuple(
         reason
         for reason, triggers, pattern in _compiled()
-        if (any(trigger in folded for trigger in triggers) if triggers else not text.isascii())
-        and pattern.search(folded)
+        if (any(map(folded.__contains__, triggers)) if triggers else not text.isascii()) and pattern.search(folded)
     )
 
 

@@ -131,8 +131,8 @@ class ParsedAnswer(Value):
 
     mentions: tuple[Mention, ...] = ()
     relations: tuple[MentionRelation, ...] = ()
-    classes: dict[str, tuple[ClassLabel, ...]] = {}
-    texts: dict[str, str] = {}
+    classes: dict[str, tuple[ClassLabel, ...]] = Field(default_factory=dict)
+    texts: dict[str, str] = Field(default_factory=dict)
     problems: tuple[Discarded, ...] = ()
     repaired: bool = False
     complete: bool = True

@@ -108,6 +108,8 @@ class Draft:
             if part.name in item and part.name not in _TAKEN:
                 said[part.name] = item[part.name]
         given = item.get("attributes")
+        if given is None and not said:
+            return said
         listed = isinstance(given, list)
         for pairs in given if isinstance(given, list) else [given]:
             if (

@@ -28,6 +28,7 @@ from llmlabel.parsing import CutDict
 from llmlabel.types import clean
 
 _MAX_DEPTH = 8
+_SAYS_LABEL = (*LABEL, *NAME)
 
 
 def is_item(value: object) -> bool:
@@ -190,7 +191,9 @@ class SectionReader(Draft):
             self.drop(item, "it has no text")
 
     def _said_labels(self, item: dict[str, Any], text_key: str) -> list[str]:
-        key = key_used({name: item[name] for name in item if name != text_key}, (*LABEL, *NAME))
+        if text_key != LABEL[0] and isinstance(said := item.get(LABEL[0]), str):  # as it was asked for
+            return [clean(said)]
+        key = key_used({name: item[name] for name in item if name != text_key}, _SAYS_LABEL)
         return list(strings(item[key])) if key else []
 
     # -- the other tasks -----------------------------------------------------------------------------------------------
