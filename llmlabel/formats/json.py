@@ -62,10 +62,10 @@ class JsonFormat(AnswerFormat):
     def parse(
         self, completion: Completion, documents: Sequence[Document], schema: LabelSchema
     ) -> dict[str, ParsedAnswer]:
-        keys = [f'"{key}": ...' for key in _section_schema(schema, reasons=False)]
-        shape = f"{{{', '.join(keys)}}}"
-        if schema.entities:
-            shape = shape.replace('"entities": ...', '"entities": [{"text": "...", "label": "..."}]')
+        parts = ['"entities": [{"text": "...", "label": "..."}]'] if schema.entities else []
+        others = (("relations", schema.relations), ("classes", schema.classifications), ("texts", schema.texts))
+        parts += [f'"{name}": ...' for name, asked in others if asked]
+        shape = f"{{{', '.join(parts)}}}"
         if len(documents) > 1:
             shape = f'{{"documents": [{{"id": "1", {shape[1:]}]}}'
         return read_answers(completion, documents, schema, expected=f"one JSON object {shape}")
