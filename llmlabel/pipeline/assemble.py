@@ -117,6 +117,8 @@ class Assembler:
     def _note_borders(self, key: Key) -> None:
         """Note whether an entity touches a border of its piece inside the document, so that more may lie beyond."""
         begin, end = self._piece()
+        if begin == 0 and end == len(self.text):
+            return
         borders = {"begin"} if 0 < begin == key[0] else set()
         if end < len(self.text) and not self.text[key[1] : end].strip():
             borders.add("end")
@@ -197,9 +199,9 @@ class Assembler:
         if not placement.placed or placement.start is None or placement.end is None:
             return placement, None
         label = placement.mention.label
-        wanted: list[Key] = [
-            (start, end, label) for start, end in ((placement.start, placement.end), *placement.repeats)
-        ]
+        wanted: list[Key] = [(placement.start, placement.end, label)]
+        if placement.repeats:
+            wanted += [(start, end, label) for start, end in placement.repeats]
         for key in wanted:
             self._votes.setdefault(key, set()).add(self._reading.sample)
             self._note_borders(key)
@@ -230,6 +232,8 @@ class Assembler:
         return placement, free[0]
 
     def _attributes(self, mention: Mention) -> dict[str, tuple[ClassLabel, ...]]:
+        if not mention.attributes:
+            return {}
         label = self.schema.entity(mention.label)
         parts = {part.name: part for part in label.attributes} if label else {}
         found = {}
