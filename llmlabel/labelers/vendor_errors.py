@@ -161,9 +161,12 @@ def failed_call(error: Exception, where: Where, seconds: float) -> Reply | Label
 
 def reply_of(response: httpx2.Response) -> Reply:
     """Return the reply in a response; one with an error status gets the exception that the SDK has for it as cause."""
-    status = response.status_code
-    cause = None if status < 300 else _status_cause(status, response.headers, response.request)
-    return Reply(status, response.headers, response.content, cause)
+    status, headers = response.status_code, response.headers
+    if status >= 300:
+        return Reply(status, headers, response.content, _status_cause(status, headers, response.request))
+    # A plain dictionary: of these headers several are looked up for each answer.
+    plain = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in headers.raw}
+    return Reply(status, plain, response.content)
 
 
 def _what_happened(chain: list[BaseException], seconds: float) -> str:
