@@ -183,6 +183,8 @@ def _what_happened(chain: list[BaseException], seconds: float) -> str:
     # The aiohttp transport reports these as a time-out, so they are looked for first.
     if "Disconnected" in names or "Payload" in names or {errno.ECONNRESET, errno.EPIPE} & numbers:
         return "the connection was closed before the answer was complete"
+    if "ConnectionTimeout" in names:
+        return "no connection could be made in time; check the address, the network or VPN, and the proxy variables"
     if "Timeout" in names:
         return f"no answer within {seconds:g} s; check the network, or allow more with timeout="
     detail = f" ({type(chain[-1]).__name__})" if chain else ""
