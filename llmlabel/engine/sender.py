@@ -59,9 +59,12 @@ class Sender:
         self._aside = 0
 
     def width(self) -> int:
-        """How many works should run: the slots, some that wait for the disk, and those set aside."""
+        """How many works should run: the slots, as many that are read, placed or ready to go, and those set aside.
+
+        Answers come in bursts. With fewer works ready, slots would stay empty until the answers of a burst are placed.
+        """
         width = self._limiter.width
-        return width + 2 + width // 16 + min(self._aside, width)
+        return 2 + 2 * width + min(self._aside, width)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
