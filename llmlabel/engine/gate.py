@@ -155,6 +155,8 @@ class Gate:
             self._stretch = max(1.0, self._stretch * 0.98)
             self._spread.answered(now)
             self._learn(now, limit or NOTHING_TOLD, first=first)
+            if self.requests.interval or self.tokens.interval:
+                self._spread.stop()
             self.tokens.due += (used - estimated) * self.tokens.interval
         for waiter in waiting:
             waiter.wake("again")

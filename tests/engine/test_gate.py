@@ -89,6 +89,24 @@ def test_a_refusal_ends_the_following_of_a_slow_first_request():
     assert left == after < 10
 
 
+def test_a_pace_that_is_told_after_a_refusal_replaces_the_careful_return():
+    """
+    50 requests a second leave from the end of the pause on, not the 20 that are tried where nothing is known.
+    """
+
+    async def main() -> list[float]:
+        gate, loop = Gate(), asyncio.get_running_loop()
+        await gate.enter(0)
+        leaving = asyncio.ensure_future(departures(gate, 100))
+        loop.call_later(1.1, lambda: gate.refused(now(), now(), 1.0))
+        loop.call_later(1.5, lambda: gate.answered(now(), RateLimit(requests=3000, requests_remaining=0)))
+        return await leaving
+
+    times = run_virtual(main())
+
+    assert times[-1] == pytest.approx(2.1 + sum(at > 2.0 for at in times) * 0.02, rel=0.05)
+
+
 def test_nobody_goes_beside_the_request_that_finds_out_whether_an_outage_is_over():
     """
     However long its answer takes.
