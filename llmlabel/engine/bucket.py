@@ -67,6 +67,10 @@ class Spread:
             self.next = at + (CLOSE if self.saved >= 1 else self.gap)
             self.saved -= 1
 
+    def stop(self) -> None:
+        """Leave the departures to a pace that is known by now."""
+        self.next = self.gap = 0.0
+
     def start(self, until: float, pause: float) -> None:
         """Begin to spread after a pause of ``pause`` seconds that lasts until ``until``."""
         self._measure(self.since + 1.0)

@@ -42,9 +42,8 @@ class Estimator:
 
     def pace(self, prompt: Prompt) -> float:
         """Return the tokens to book at the gate: means, put right once the real number is known."""
-        expected, bound = self.tokens(prompt)
         if not self._characters:
-            return expected + bound
+            return sum(self.tokens(prompt))
         return self._tokens / self._characters * sum(len(message.content) for message in prompt.messages) + self._mean
 
     def learn(self, prompt: Prompt, usage: Usage) -> None:

@@ -174,7 +174,8 @@ class Engine:
         """Yield ``await work(item)`` for each item, as they finish.
 
         The input is read lazily, off the event loop where reading can block. As many works run as requests may be in
-        flight, and a few more. What ``work`` or the input raises ends the iteration; closing it cancels what runs.
+        flight, and as many more, ready to follow or at work on an answer. What ``work`` or the input raises ends the
+        iteration; closing it cancels what runs.
         """
         return stream(work, items, self._sender.width)
 

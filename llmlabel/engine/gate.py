@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from llmlabel.engine.bucket import Bucket, Spread
 from llmlabel.types import RateLimit
@@ -22,13 +23,18 @@ FORGET = 60.0  # seconds without a request after which what was learnt may be ou
 FIRST_PAUSE = 0.5  # after a 429 that does not say how long to wait; doubled each time in a row
 LONGEST_PAUSE = 8.0
 TRUSTED = 3  # refusals in a row after which the service's own word for the pause is not taken alone
+ALONE = 1.0  # seconds that the others leave to the first request
+BESIDE = 0.002  # seconds between those that follow after that: few have left when a refusal of one of them comes back
 NOTHING_TOLD = RateLimit()
+
+Turn = Literal["first", "beside", "again"]
 
 
 class Gate:
     """Says when the next request of a quota may be sent. Thread-safe: each caller waits on its own event loop.
 
-    The first request goes alone; what its answer says of the limits sets pace and burst. A refusal pauses everybody.
+    The first request goes alone; what its answer says of the limits sets pace and burst. If that takes more than a
+    second, others follow one by one. A refusal pauses everybody.
     """
 
     def __init__(self) -> None:
@@ -39,6 +45,8 @@ class Gate:
         self._asked: tuple[float | None, float | None] = (None, None)
         self._known = False
         self._probing = False
+        self._probes = 0
+        self._strict = False  # after refusals or failures in a row nobody goes beside the one that finds out
         self._stretch = 1.0  # slower than the known pace, while refusals come in spite of it
         self._spread = Spread()
         self._in_a_row = 0
@@ -59,11 +67,12 @@ class Gate:
         A callable is asked when the request is booked: after the first answer, more is known. Whoever enters reports
         back with ``answered``, ``refused`` or ``failed``.
         """
-        loop, chosen = asyncio.get_running_loop(), False
+        loop = asyncio.get_running_loop()
+        turn: Turn = "again"
         while True:
             with self._lock:
                 now = loop.time()
-                first = self._try_first(now, chosen)
+                first = self._try_first(now, turn)
                 waiter = None if first is not None else _Waiter(loop, loop.create_future())
                 if waiter is not None:
                     self._waiting.append(waiter)
@@ -71,9 +80,9 @@ class Gate:
                     (now, self.pauses) if first is None else self._book(now, tokens() if callable(tokens) else tokens)
                 )
             if waiter is not None:
-                chosen = await self._wait_for_first(waiter)
+                turn = await self._wait_for_first(waiter)
                 continue
-            chosen = False
+            turn = "again"
             try:
                 if at > now:
                     await asyncio.sleep(at - now)
@@ -81,18 +90,31 @@ class Gate:
                 self.failed(alone=bool(first))
                 raise
             if pauses == self.pauses:
+                if first and not self._strict:
+                    loop.call_later(ALONE, self._let_one_follow, loop, self._probes, pauses)
                 return bool(first)
             self.failed(alone=bool(first))
 
-    def _try_first(self, now: float, chosen: bool) -> bool | None:
+    def _let_one_follow(self, loop: asyncio.AbstractEventLoop, probe: int, pauses: int) -> None:
+        """While the first request has neither answer nor error, let another one go, and the next one soon after."""
+        with self._lock:
+            if self._known or not self._probing or (probe, pauses) != (self._probes, self.pauses):
+                return
+            waiter = self._waiting.pop(0) if self._waiting else None
+        if waiter is not None:
+            waiter.wake("beside")
+        loop.call_later(BESIDE, self._let_one_follow, loop, probe, pauses)
+
+    def _try_first(self, now: float, turn: Turn) -> bool | None:
         """Return whether this request is the first; None if it has to wait for the first."""
         if self._known and now - self._last > FORGET and now > self.paused_until:
             self._known = False
-        if self._known:
+        if self._known or turn == "beside":
             return False
-        if self._probing and not chosen:
+        if self._probing and turn != "first":
             return None
         self._probing = True
+        self._probes += 1
         return True
 
     def _book(self, now: float, wanted: float | Callable[[], float]) -> tuple[float, int]:
@@ -110,8 +132,8 @@ class Gate:
         self._last = at
         return at, self.pauses
 
-    async def _wait_for_first(self, waiter: _Waiter) -> bool:
-        """Wait until the first request has an answer; return True to be the next first one, because it has none."""
+    async def _wait_for_first(self, waiter: _Waiter) -> Turn:
+        """Wait until the first request has an answer, or it is this one's turn to go instead of it or beside it."""
         try:
             return await waiter.future
         except asyncio.CancelledError:
@@ -119,23 +141,25 @@ class Gate:
                 woken = waiter not in self._waiting
                 if not woken:
                     self._waiting.remove(waiter)
-            self.failed(alone=woken and waiter.heir)
+            self.failed(alone=woken and waiter.turn == "first")
             raise
 
     def answered(self, now: float, limit: RateLimit | None, *, estimated: float = 0.0, used: float = 0.0) -> None:
         """Learn from an answer: the limits its headers told, and the tokens it took (``estimated`` were booked)."""
         waiting: list[_Waiter] = []
         with self._lock:
-            first, self._known, self._probing = not self._known, True, False
+            first, self._known, self._probing, self._strict = not self._known, True, False, False
             if first:
                 waiting, self._waiting = self._waiting, []
             self._in_a_row = 0
             self._stretch = max(1.0, self._stretch * 0.98)
             self._spread.answered(now)
             self._learn(now, limit or NOTHING_TOLD, first=first)
+            if self.requests.interval or self.tokens.interval:
+                self._spread.stop()
             self.tokens.due += (used - estimated) * self.tokens.interval
         for waiter in waiting:
-            waiter.wake(heir=False)
+            waiter.wake("again")
 
     def _learn(self, now: float, limit: RateLimit, *, first: bool) -> None:
         for bucket, asked, told, left in (
@@ -159,7 +183,7 @@ class Gate:
             if self._in_a_row > TRUSTED:  # it was obeyed, and was not enough: "0" over and over would be no pause
                 pause = max(pause, grown / 2**TRUSTED)
             if self._in_a_row > 1:
-                self._known = False  # nobody was answered since the last pause: one request finds out, not all
+                self._known, self._strict = False, True  # no answer since the last pause: one finds out, not all
             if now + pause > self.paused_until:
                 self.paused_until = now + pause
                 self.pauses += 1
@@ -179,7 +203,7 @@ class Gate:
     def down(self, now: float, pause: float) -> None:
         """Pause everybody while the service answers nobody; after that one request goes alone again."""
         with self._lock:
-            self._known = False
+            self._known, self._strict = False, True
             if now + pause > self.paused_until:
                 self.paused_until = now + pause
                 self.pauses += 1
@@ -190,18 +214,18 @@ class Gate:
             with self._lock:
                 heir = self._waiting.pop(0) if self._waiting else None
                 self._probing = heir is not None
-            alone = heir is not None and not heir.wake(heir=True)
+            alone = heir is not None and not heir.wake("first")
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[bool] = field()
-    heir: bool = False
+    future: asyncio.Future[Turn] = field()
+    turn: Turn = "again"
 
-    def wake(self, *, heir: bool) -> bool:
+    def wake(self, turn: Turn) -> bool:
         """Let it go on; return False if its event loop is gone."""
-        self.heir = heir
+        self.turn = turn
         try:
             self.loop.call_soon_threadsafe(self._resolve)
         except RuntimeError:
@@ -210,7 +234,7 @@ class _Waiter:
 
     def _resolve(self) -> None:
         if not self.future.done():
-            self.future.set_result(self.heir)
+            self.future.set_result(self.turn)
 
 
 def _stricter(one: float | None, other: float | None) -> float | None:

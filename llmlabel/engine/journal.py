@@ -83,6 +83,7 @@ class Journal:
         weakref.finalize(self, _close, self._database, self._process)
         self._pending: list[Statement] = []
         self._scheduled = False
+        self._wanted: dict[asyncio.Future[Found], bytes] = {}
         self._leases: dict[int, tuple[float, bool]] = {}
         self.run = self._begin_run(fingerprint)
         self._flusher = None if self.path is None else Flusher(self.path, self._logged, self.run)
@@ -108,24 +109,55 @@ class Journal:
 
         With ``lease``, a request that has no answer and that nobody else is asking is ours from here on.
         """
+        if lease and self._logged and not self.broken:
+            loop = asyncio.get_running_loop()
+            leased: asyncio.Future[Found] = loop.create_future()
+            if not self._wanted:
+                loop.call_soon(self._lease_wanted, loop)
+            self._wanted[leased] = key
+            return await leased
         while True:
             try:
-                row = self._database.execute(FIND, {"key": key, "run": self.run}).fetchone()
-                if row is not None and row[0] is not None:
-                    return Found(row[0], False)
-                if row is not None and self._lives(row[1]):
-                    return Found(None, True)
-                if not lease or not self._logged or self.broken or self._lease(key, None if row is None else row[1]):
-                    return Found(None, False)
+                return self._look(key)[0]
             except sqlite3.OperationalError as error:
                 if not _busy(error):
                     raise self._failure(error) from error
                 await asyncio.sleep(0.02)
 
-    def _lease(self, key: bytes, dead: int | None) -> bool:
-        """Take the request, also from a dead run; return False if another process was quicker."""
-        row = {"key": key, "run": self.run, "at": time.time(), "dead": dead}
-        return self._database.execute(LEASE, row).rowcount == 1
+    def _look(self, key: bytes) -> tuple[Found, int | None]:
+        """Return what is known of a request, and which dead run had it."""
+        answer, run = self._database.execute(FIND, {"key": key, "run": self.run}).fetchone() or (None, None)
+        return Found(answer, answer is None and run is not None and self._lives(run)), run
+
+    def _lease_wanted(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Find or take, in one transaction, what was wanted in the last step of the loop."""
+        wanted = {future: key for future, key in self._wanted.items() if not future.done()}  # the others were cancelled
+        if not wanted:
+            self._wanted = {}
+            return
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            found = {future: self._find_or_lease(key) for future, key in wanted.items()}
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if _busy(error):
+                loop.call_later(0.02, self._lease_wanted, loop)
+                return
+            failure = self._failure(error)
+            for future in wanted:
+                future.set_exception(failure)
+        else:
+            for future, known in found.items():
+                future.set_result(known)
+        self._wanted = {}
+
+    def _find_or_lease(self, key: bytes) -> Found:
+        found, dead = self._look(key)
+        if found.answer is None and not found.leased:
+            self._database.execute(LEASE, {"key": key, "run": self.run, "at": time.time(), "dead": dead})
+        return found
 
     def _lives(self, run: int) -> bool:
         now = time.monotonic()

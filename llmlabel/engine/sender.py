@@ -59,9 +59,12 @@ class Sender:
         self._aside = 0
 
     def width(self) -> int:
-        """How many works should run: the slots, some that wait for the disk, and those set aside."""
+        """How many works should run: the slots, as many that are read, placed or ready to go, and those set aside.
+
+        Answers come in bursts. With fewer works ready, slots would stay empty until the answers of a burst are placed.
+        """
         width = self._limiter.width
-        return width + 2 + width // 16 + min(self._aside, width)
+        return 2 + 2 * width + min(self._aside, width)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -86,18 +89,14 @@ class Sender:
             RunStopped: Not sent: no request of this run can succeed any more.
         """
         tries = Tries()
-
-        async def attempt() -> Completion:
-            return await self._attempt(key, prompt, parts, tries)
-
         try:
             try:
-                return await attempt()
+                return await self._attempt(key, prompt, parts, tries)
             except LabelerError as error:
                 if not transient(error) or self.stopped is not None:
                     raise
                 first = error
-            given_up = self._halted.is_set
+            attempt, given_up = partial(self._attempt, key, prompt, parts, tries), self._halted.is_set
             return await retried(attempt, first, tries, sleep=partial(self._rest, tries), given_up=given_up)
         except LabelerError as error:
             error.tries = tries.sent
@@ -121,15 +120,8 @@ class Sender:
         """Send the request once: budget, gate, slot, request, journal."""
         reserved = await self._budget.reserve(prompt)
         paid: Completion | None = None
-        pace = 0.0
-
-        def booked() -> float:
-            nonlocal pace
-            pace = self._estimator.pace(prompt)
-            return pace
-
         try:
-            since, alone = await self._admit(booked, tries)
+            since, alone, pace = await self._admit(prompt, tries)
             paid, on_disk = await self._request(key, prompt, parts, since, tries, alone=alone)
             now, usage = asyncio.get_running_loop().time(), paid.usage
             used = usage.input_tokens + usage.output_tokens
@@ -148,18 +140,25 @@ class Sender:
                 raise self.stop(error, str(error)) from error
         return paid
 
-    async def _admit(self, pace: Callable[[], float], tries: Tries) -> tuple[float, bool]:
-        """Wait for the gate and for a slot; return when the slot was given, and whether the request goes alone."""
+    async def _admit(self, prompt: Prompt, tries: Tries) -> tuple[float, bool, float]:
+        """Wait for gate and slot; return when the slot was given, whether the request goes alone, tokens booked."""
+        pace = 0.0
+
+        def booked() -> float:
+            nonlocal pace
+            pace = self._estimator.pace(prompt)
+            return pace
+
         while True:
             self._check(tries)
-            alone = await self.gate.enter(pace)
+            alone = await self.gate.enter(booked)
             try:
                 since = await self._limiter.acquire()
             except BaseException:
                 self.gate.failed(alone=alone)
                 raise
             if self.stopped is None and self.gate.paused_until <= since:
-                return since, alone
+                return since, alone, pace
             self._limiter.release(since, "neutral")
             self.gate.failed(alone=alone)
 

@@ -50,17 +50,18 @@ class _Copy:
 
     def __init__(self, request: httpx2.Request) -> None:
         self.url = request.url
-        self.headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
-        self.extensions = request.extensions
+        self.headers = request.headers.copy()
+        # Whoever posts bounds the whole request: waiting times for its parts would set two more timers for each.
+        self.extensions = {"timeout": {"connect": request.extensions.get("timeout", {}).get("connect")}}
 
     def with_body(self, body: Mapping[str, Any]) -> httpx2.Request:
         import httpx2
         from pydantic_core import to_json
 
         content = to_json(body, inf_nan_mode="constants")
-        headers = httpx2.Headers([*self.headers, (b"Content-Length", b"%d" % len(content))], encoding="latin-1")
         stream = httpx2.ByteStream(content)
-        request = httpx2.Request("POST", self.url, headers=headers, stream=stream, extensions=self.extensions)
+        request = httpx2.Request("POST", self.url, headers=self.headers, stream=stream, extensions=self.extensions)
+        request.headers["Content-Length"] = str(len(content))
         request.headers.encoding = "latin-1"
         request.read()
         return request

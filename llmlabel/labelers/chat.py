@@ -99,22 +99,24 @@ def _tool_arguments(calls: object) -> str:
 def usage(counts: object) -> Usage:
     """Return the token counts of either API; whatever is missing or null counts 0."""
     given = counts if isinstance(counts, dict) else {}
-
-    def count(*names: str, part: str | None = None) -> int:
-        for name in names:
-            holder = given.get(name) if part is not None else given
-            value = holder.get(part or name) if isinstance(holder, dict) else None
-            if isinstance(value, int | float) and value > 0:
-                return int(value)
-        return 0
-
+    asked = given.get("prompt_tokens_details") or given.get("input_tokens_details")
+    answered = given.get("completion_tokens_details") or given.get("output_tokens_details")
     return Usage(
-        input_tokens=count("prompt_tokens", "input_tokens"),
-        output_tokens=count("completion_tokens", "output_tokens"),
-        cached_tokens=count("prompt_tokens_details", "input_tokens_details", part="cached_tokens"),
-        reasoning_tokens=count("completion_tokens_details", "output_tokens_details", part="reasoning_tokens"),
+        input_tokens=_count(given, "prompt_tokens", "input_tokens"),
+        output_tokens=_count(given, "completion_tokens", "output_tokens"),
+        cached_tokens=_count(asked, "cached_tokens"),
+        reasoning_tokens=_count(answered, "reasoning_tokens"),
         requests=1,
     )
+
+
+def _count(holder: object, *names: str) -> int:
+    """Return the first number above 0 under one of the names."""
+    for name in names if isinstance(holder, dict) else ():
+        value = holder.get(name)
+        if isinstance(value, int | float) and value > 0:
+            return int(value)
+    return 0
 
 
 def logprobs(given: object) -> tuple[TokenLogprob, ...] | None:

@@ -20,6 +20,7 @@ from llmlabel.labelers.endpoints import is_loopback
 from llmlabel.labelers.secrets import Key
 
 _Open = dict[asyncio.AbstractEventLoop, tuple[Channel, AsyncGenerator[None]]]
+CONNECT = 15.0  # seconds for a connection: a host that says nothing at all is not waited for as long as an answer
 _PATIENCE = 5.0  # seconds for another thread's loop to close its client
 
 
@@ -132,7 +133,7 @@ def open_client(
         api_key=token or key.reveal(),
         http_client=http,
         max_retries=0,
-        timeout=timeout,
+        timeout=_timeouts(timeout),
         **options,
     )
     return Channel(client, None if token else http)
@@ -158,7 +159,7 @@ def open_azure_client(
         azure_ad_token_provider=token,
         http_client=http,
         max_retries=0,
-        timeout=timeout,
+        timeout=_timeouts(timeout),
     )
     return Channel(client, None if token else http)
 
@@ -174,7 +175,13 @@ def _transport(address: str, timeout: float, max_connections: int) -> Any:
     # Redirects would carry the key and the documents to an address nobody configured.
     return DefaultAioHttpClient(
         limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-        timeout=httpx2.Timeout(timeout, connect=min(timeout, 15.0)),
+        timeout=_timeouts(timeout),
         follow_redirects=False,
         verify=verify,
     )
+
+
+def _timeouts(seconds: float) -> Any:
+    import httpx2
+
+    return httpx2.Timeout(seconds, connect=min(seconds, CONNECT))

@@ -211,11 +211,12 @@ class OpenAILabeler(LLMLabeler):
     def _read(self, reply: Reply, ask: request.Ask, prompt: Prompt, requests: int) -> Completion:
         answer = read_answer(reply, self._where(), self.api)
         self._learnt.family = answer.model or self._learnt.family
-        details = dict(answer.details)
+        more: dict[str, Any] = {"rate_limit": rate_limit(reply.headers)}
         if prompt.answer_schema is not None and ask.mode != "json_schema":
-            details["answer_mode"] = ask.mode
-        usage = answer.usage.model_copy(update={"requests": requests})
-        return answer.model_copy(update={"usage": usage, "details": details, "rate_limit": rate_limit(reply.headers)})
+            more["details"] = {**answer.details, "answer_mode": ask.mode}
+        if answer.usage.requests != requests:
+            more["usage"] = answer.usage.model_copy(update={"requests": requests})
+        return answer.model_copy(update=more)
 
     def batch_backend(self) -> BatchBackend | None:
         """Return the batch interface: OpenAI's, or that of a server that has the same."""

@@ -161,9 +161,12 @@ def failed_call(error: Exception, where: Where, seconds: float) -> Reply | Label
 
 def reply_of(response: httpx2.Response) -> Reply:
     """Return the reply in a response; one with an error status gets the exception that the SDK has for it as cause."""
-    status = response.status_code
-    cause = None if status < 300 else _status_cause(status, response.headers, response.request)
-    return Reply(status, response.headers, response.content, cause)
+    status, headers = response.status_code, response.headers
+    if status >= 300:
+        return Reply(status, headers, response.content, _status_cause(status, headers, response.request))
+    # A plain dictionary: of these headers several are looked up for each answer.
+    plain = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in headers.raw}
+    return Reply(status, plain, response.content)
 
 
 def _what_happened(chain: list[BaseException], seconds: float) -> str:
@@ -180,6 +183,8 @@ def _what_happened(chain: list[BaseException], seconds: float) -> str:
     # The aiohttp transport reports these as a time-out, so they are looked for first.
     if "Disconnected" in names or "Payload" in names or {errno.ECONNRESET, errno.EPIPE} & numbers:
         return "the connection was closed before the answer was complete"
+    if "ConnectionTimeout" in names:
+        return "no connection could be made in time; check the address, the network or VPN, and the proxy variables"
     if "Timeout" in names:
         return f"no answer within {seconds:g} s; check the network, or allow more with timeout="
     detail = f" ({type(chain[-1]).__name__})" if chain else ""

@@ -36,6 +36,10 @@ class Labels:
     placements: list[Placement] = field(default_factory=list)
     discarded: list[Discarded] = field(default_factory=list)
 
+    def discard(self, kind: ItemKind, value: str, reason: str) -> None:
+        """Enter an item into the ledger: its kind, what it was, and why it was not taken."""
+        self.discarded.append(Discarded(kind=kind, value=short(value), reason=reason))
+
 
 Key = tuple[int, int, str]
 
@@ -63,7 +67,7 @@ class Assembler:
         self._owners: list[Key | None] = []  # of each placement, so that outvoted ones can be told
         self._links: dict[tuple[Key, Key, str], set[int]] = {}
         self._heard: dict[tuple[int, int], set[int]] = {}  # which samples answered about which piece
-        self._questions = Questions(schema, samples, threshold, self._discard)
+        self._questions = Questions(schema, samples, threshold, self.labels.discard)
         self._reading = Reading("labeled")
 
     def add(self, reading: Reading) -> None:
@@ -97,9 +101,9 @@ class Assembler:
         self.labels.entities = [self._places[key] for key in order]
         for (head, tail, label), votes in self._links.items():
             if head not in number or tail not in number:
-                self._discard("relation", self._said(head, tail, label), "an end was not kept")
+                self.labels.discard("relation", self._said(head, tail, label), "an end was not kept")
             elif not enough(len(votes), min(self._answered(head), self._answered(tail)), self.threshold):
-                self._discard("relation", self._said(head, tail, label), "outvoted")
+                self.labels.discard("relation", self._said(head, tail, label), "outvoted")
             else:
                 made = Relation(head=number[head], tail=number[tail], label=label)
                 share = {"confidence": len(votes) / self.samples, "confidence_method": "votes"}
@@ -141,7 +145,7 @@ class Assembler:
         for (head, tail, label), votes in links.items():
             link = (moved.get(head, head), moved.get(tail, tail), label)
             if link in self._links:
-                self._discard("relation", self._said(*link), "duplicate")
+                self.labels.discard("relation", self._said(*link), "duplicate")
             self._links.setdefault(link, set()).update(votes)
 
     def _holder(self, key: Key) -> Key | None:
@@ -239,10 +243,10 @@ class Assembler:
         found = {}
         for name, values in mention.attributes.items():
             if name not in parts:
-                self._discard("attribute", f"{name}: {', '.join(values)}", "unknown_label")
+                self.labels.discard("attribute", f"{name}: {', '.join(values)}", "unknown_label")
                 continue
             chosen = tuple(ClassLabel(label=value) for value in values)
-            if kept := closed(parts[name], chosen, "attribute", self._discard):
+            if kept := closed(parts[name], chosen, "attribute", self.labels.discard):
                 found[name] = kept
         return found
 
@@ -254,21 +258,18 @@ class Assembler:
         )
         value = f"{relation.label}: {said}"
         if known is None:
-            self._discard("relation", value, "unknown_label")
+            self.labels.discard("relation", value, "unknown_label")
         elif head is None or tail is None:
-            self._discard("relation", value, "an end was not placed")
+            self.labels.discard("relation", value, "an end was not placed")
         elif (known.head and head[2] not in known.head) or (known.tail and tail[2] not in known.tail):
-            self._discard("relation", value, "the schema does not allow these ends")
+            self.labels.discard("relation", value, "the schema does not allow these ends")
         else:
             if (head, tail, relation.label) in self._links:
-                self._discard("relation", value, "duplicate")
+                self.labels.discard("relation", value, "duplicate")
             self._links.setdefault((head, tail, relation.label), set()).add(self._reading.sample)
 
     def _said(self, head: Key, tail: Key, label: str) -> str:
         return f"{label}: {self.text[slice(*head[:2])]} → {self.text[slice(*tail[:2])]}"
-
-    def _discard(self, kind: ItemKind, value: str, reason: str) -> None:
-        self.labels.discarded.append(Discarded(kind=kind, value=short(value), reason=reason))
 
 
 class _Passes:

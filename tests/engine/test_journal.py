@@ -455,6 +455,27 @@ def fill(path: Path, count: int, size: int = 900) -> None:
 
 
 @pytest.mark.slow
+async def test_whoever_waits_for_a_lease_hears_that_the_journal_broke(tmp_path):
+    """
+    All that asked in the same step get the error; one that was cancelled meanwhile takes nothing.
+    """
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    keys = [bytes([number]) * 32 for number in range(3)]
+    waiting = [asyncio.ensure_future(journal.find(key, lease=True)) for key in keys]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    leased = journal._database.execute("SELECT key FROM sent ORDER BY id").fetchall()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE sent")
+    failed = await asyncio.gather(*(journal.find(key, lease=True) for key in keys), return_exceptions=True)
+    await journal.aclose()
+
+    assert leased == [(key,) for key in keys[1:]]
+    assert [type(error) for error in failed] == [JournalError] * 3
+
+
 def test_a_hundred_thousand_answers_are_read_raw_in_a_second(tmp_path):
     """
     Reading them back as rows is fast enough to start a resume at once.

@@ -6,11 +6,13 @@ import asyncio
 import copy
 import gc
 import pickle
+import socket
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,25 @@ async def test_answer_that_takes_too_long_is_given_up(server: OpenAIServer, byte
 
     assert error.retryable
     assert "no answer within 0.2 s" in str(error)
+
+
+async def test_a_host_that_does_not_answer_at_all_is_given_up_sooner_than_a_slow_answer(monkeypatch):
+    """
+    The queue of a port is full, and further connections are left unanswered, as behind a firewall.
+    """
+    monkeypatch.setattr("llmlabel.labelers.clients.CONNECT", 0.3)
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            before = waiting.enter_context(socket.socket())
+            before.setblocking(False)
+            before.connect_ex(full.getsockname())
+        async with asyncio.timeout(10):
+            error = await failure(f"http://127.0.0.1:{full.getsockname()[1]}/v1", timeout=60.0)
+
+    assert error.retryable
+    assert "no connection could be made in time" in str(error)
 
 
 async def test_something_that_is_not_http_is_a_transport_error():
