@@ -112,11 +112,9 @@ def usage(counts: object) -> Usage:
 
 def _count(holder: object, *names: str) -> int:
     """Return the first number above 0 under one of the names."""
-    for name in names if isinstance(holder, dict) else ():
-        value = holder.get(name)
-        if isinstance(value, int | float) and value > 0:
-            return int(value)
-    return 0
+    given = holder if isinstance(holder, dict) else {}
+    found = (value for name in names if isinstance(value := given.get(name), int | float) and value > 0)
+    return int(next(found, 0))
 
 
 def logprobs(given: object) -> tuple[TokenLogprob, ...] | None:
