@@ -112,8 +112,9 @@ def usage(counts: object) -> Usage:
 
 def _count(holder: object, *names: str) -> int:
     """Return the first number above 0 under one of the names."""
-    for name in names if isinstance(holder, dict) else ():
-        value = holder.get(name)
+    given = holder if isinstance(holder, dict) else {}
+    for name in names:
+        value = given.get(name)
         if isinstance(value, int | float) and value > 0:
             return int(value)
     return 0
