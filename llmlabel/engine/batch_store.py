@@ -10,10 +10,10 @@ from typing import Self
 
 from llmlabel.engine.journal_file import connect
 
-__all__ = ["COLLECTED", "LOST", "BatchStore", "StoredJob"]
+__all__ = ["COLLECTED", "LOST", "STORED", "BatchStore", "StoredJob"]
 
 # States of our own beside the provider's: no job was found under the label; answers stored and files dealt with.
-LOST, COLLECTED = "lost", "collected"
+LOST, STORED, COLLECTED = "lost", "stored", "collected"  # stored: the provider may still have its files
 
 # Made when first needed: journals without batch jobs, also those of earlier versions, do without it.
 DOCUMENTS = """CREATE TABLE IF NOT EXISTS batch_documents (
@@ -75,7 +75,8 @@ class BatchStore:
 
     def open_keys(self) -> dict[bytes, int]:
         """Return the requests of jobs whose answers are not stored yet, each with its run."""
-        rows = self._database.execute("SELECT run, keys FROM batches WHERE state NOT IN (?, ?)", (LOST, COLLECTED))
+        closed = (LOST, STORED, COLLECTED)
+        rows = self._database.execute("SELECT run, keys FROM batches WHERE state NOT IN (?, ?, ?)", closed)
         return {bytes.fromhex(key): run for run, keys in rows for key in json.loads(keys)}
 
     def runs(self) -> list[int]:

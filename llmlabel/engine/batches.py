@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import TypeVar
 
 from llmlabel.engine.batch import BatchBackend, BatchJob, BatchRequest, BatchResult
-from llmlabel.engine.batch_store import COLLECTED, LOST, BatchStore, StoredJob
+from llmlabel.engine.batch_store import COLLECTED, LOST, STORED, BatchStore, StoredJob
 from llmlabel.engine.retry import transient
 from llmlabel.errors import LabelerError
 from llmlabel.types import Prompt
@@ -97,11 +97,11 @@ class Batches:
         return [job for stored in self.store.jobs(self.run) if (job := await self._look(stored)) is not None]
 
     async def _look(self, stored: StoredJob) -> BatchJob | None:
-        if stored.state in {LOST, COLLECTED}:
+        if stored.state in {LOST, STORED, COLLECTED}:
             name, total = stored.job or stored.label, len(stored.keys)
-            if stored.state == COLLECTED:
-                return BatchJob(name, "completed", total=total)
-            return BatchJob(name, "failed", total=total, message="never arrived at the provider")
+            if stored.state == LOST:
+                return BatchJob(name, "failed", total=total, message="never arrived at the provider")
+            return BatchJob(name, "completed", total=total)
         if stored.job is None:
             job = await _again(lambda: self.backend.find(stored.label))
             self.store.update(stored.label, job.id if job else None, job.state if job else LOST)
@@ -135,7 +135,7 @@ class Batches:
     async def results(self) -> AsyncIterator[tuple[bytes, BatchResult]]:
         """Yield what the jobs that are not collected yet brought, each request of theirs at most once."""
         for stored in self.store.jobs(self.run):
-            if stored.job is None or stored.state == COLLECTED:
+            if stored.job is None or stored.state in {STORED, COLLECTED}:
                 continue
             wanted = {key.hex() for key in stored.keys}
             for attempt in range(TRIES):
@@ -157,6 +157,7 @@ class Batches:
                 continue
             job = stored.job
             if not keep_files:
+                self.store.update(stored.label, job, STORED)  # first: without its files a job cannot be read again
                 try:
                     await _again(lambda job=job: self.backend.delete(job))  # type: ignore[misc]  # bound now
                 except LabelerError as error:

@@ -273,6 +273,24 @@ def test_files_are_kept_on_demand_and_a_second_collect_asks_nobody(made):
     assert first.predictions == again.predictions
 
 
+@pytest.mark.parametrize("state", ["completed", "stored"])
+def test_a_process_that_died_while_it_cleared_away_has_lost_nothing(made, state):
+    """
+    All answers are in the journal by then, and what is left of the files goes with the next collect.
+    """
+    with made.pipeline() as pipeline:
+        run = pipeline.submit(DOCUMENTS)
+        first = pipeline.collect(run, poll_seconds=0, keep_files=state == "completed")
+    with BatchStore(made.journal) as store:
+        (job,) = store.jobs(run)
+        store.update(job.label, job.job, state)
+    with made.pipeline() as pipeline:
+        again = pipeline.collect(run, poll_seconds=0)
+
+    assert first.predictions == again.predictions
+    assert ({}, 0) == (dict(made.server.files), made.server.asked_online)
+
+
 def test_a_job_whose_id_was_lost_is_found_by_its_label(made):
     """
     A process that died before it noted the id has not lost the job.
