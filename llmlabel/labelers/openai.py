@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from llmlabel.engine.batch import BatchBackend
 
+need_openai()  # here, not with the first labeler: it takes a second, and labelers are made on event loops too
 logger = logging.getLogger(__name__)
 
 Api = Literal["chat", "responses"]
@@ -99,7 +100,6 @@ class OpenAILabeler(LLMLabeler):
         debug_content: bool = False,
     ) -> None:
         super().__init__(schema, model=model, prompt=prompt, examples=examples, parameters=parameters)
-        need_openai()
         self.api = request.one_of("api", api, get_args(Api))
         self.answer_mode = request.one_of("answer_mode", answer_mode, get_args(AskedMode))
         self.temperature = temperature

@@ -332,13 +332,13 @@ def test_closing_reaches_clients_of_other_threads(server: OpenAIServer):
 
 def test_first_request_loads_nothing_large():
     """
-    The SDK is loaded when a labeler is made: loading it takes a second that no event loop should wait.
+    The SDK is loaded with the name of the labeler: loading it takes a second that no event loop should wait.
     """
     code = """
 import asyncio, sys
 from llmlabel import LabelSchema, LabelerError, Message, OpenAILabeler, Prompt
-labeler = OpenAILabeler(LabelSchema(entities=["PER"]), model="m", base_url="http://127.0.0.1:9/v1")
 before = set(sys.modules)
+labeler = OpenAILabeler(LabelSchema(entities=["PER"]), model="m", base_url="http://127.0.0.1:9/v1")
 try:
     asyncio.run(labeler.complete(Prompt(messages=(Message(role="user", content="x"),))))
 except LabelerError:
