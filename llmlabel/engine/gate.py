@@ -23,7 +23,7 @@ FORGET = 60.0  # seconds without a request after which what was learnt may be ou
 FIRST_PAUSE = 0.5  # after a 429 that does not say how long to wait; doubled each time in a row
 LONGEST_PAUSE = 8.0
 TRUSTED = 3  # refusals in a row after which the service's own word for the pause is not taken alone
-ALONE = 1.0  # seconds that the others leave to the first request
+ALONE = 10.0  # seconds without an answer after which the first request is taken for one that hangs
 BESIDE = 0.002  # seconds between those that follow after that: few have left when a refusal of one of them comes back
 NOTHING_TOLD = RateLimit()
 
@@ -33,8 +33,8 @@ Turn = Literal["first", "beside", "again"]
 class Gate:
     """Says when the next request of a quota may be sent. Thread-safe: each caller waits on its own event loop.
 
-    The first request goes alone; what its answer says of the limits sets pace and burst. If that takes more than a
-    second, others follow one by one. A refusal pauses everybody.
+    The first request goes alone; what its answer says of the limits sets pace and burst. If it has none after ten
+    seconds, others follow one by one. A refusal pauses everybody.
     """
 
     def __init__(self) -> None:

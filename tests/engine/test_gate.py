@@ -29,14 +29,14 @@ def now() -> float:
 
 def test_the_first_request_goes_alone():
     """
-    Nobody passes for a second while the first request has no answer; all do when it has.
+    Nobody passes while the first request has no answer; all do when it has.
     """
 
     async def main() -> tuple[bool, int, int]:
         gate = Gate()
         alone = await gate.enter(0)
         others = [asyncio.ensure_future(gate.enter(0)) for _ in range(5)]
-        await asyncio.sleep(0.99)
+        await asyncio.sleep(9.99)
         before = sum(task.done() for task in others)
         gate.answered(now(), None)
         await asyncio.gather(*others)
@@ -45,28 +45,28 @@ def test_the_first_request_goes_alone():
     assert run_virtual(main()) == (True, 0, 5)
 
 
-def test_a_slow_first_answer_does_not_hold_up_the_others():
+def test_a_first_request_that_hangs_does_not_hold_up_the_others():
     """
-    After a second they follow one by one, and all at once when the first answer tells that nothing is limited.
+    After ten seconds they follow one by one, and all at once when the first answer tells that nothing is limited.
     """
 
     async def main() -> tuple[list[float], list[float]]:
         gate, loop = Gate(), asyncio.get_running_loop()
         await gate.enter(0)
         leaving = asyncio.ensure_future(departures(gate, 200))
-        loop.call_later(1.2, lambda: gate.answered(now(), RateLimit()))
+        loop.call_later(10.2, lambda: gate.answered(now(), RateLimit()))
         times = await leaving
-        return [at for at in times if at < 1.19], [at for at in times if at >= 1.19]
+        return [at for at in times if at < 10.19], [at for at in times if at >= 10.19]
 
     one_by_one, at_once = run_virtual(main())
 
-    assert one_by_one[0] == pytest.approx(1.0)
+    assert one_by_one[0] == pytest.approx(10.0)
     assert min(b - a for a, b in itertools.pairwise(one_by_one)) == pytest.approx(0.002)
     assert 80 < len(one_by_one) < 100
     assert at_once[-1] - at_once[0] < 0.02
 
 
-def test_a_refusal_ends_the_following_of_a_slow_first_request():
+def test_a_refusal_ends_the_following_of_a_first_request_that_hangs():
     """
     Once one that followed is refused, the others wait for the pause and for an answer.
     """
@@ -75,7 +75,7 @@ def test_a_refusal_ends_the_following_of_a_slow_first_request():
         gate = Gate()
         await gate.enter(0)
         others = [asyncio.ensure_future(gate.enter(0)) for _ in range(50)]
-        await asyncio.sleep(1.011)
+        await asyncio.sleep(10.011)
         gate.refused(now(), now(), 1.0)
         left = sum(task.done() for task in others)
         await asyncio.sleep(30)
@@ -98,13 +98,13 @@ def test_a_pace_that_is_told_after_a_refusal_replaces_the_careful_return():
         gate, loop = Gate(), asyncio.get_running_loop()
         await gate.enter(0)
         leaving = asyncio.ensure_future(departures(gate, 100))
-        loop.call_later(1.1, lambda: gate.refused(now(), now(), 1.0))
-        loop.call_later(1.5, lambda: gate.answered(now(), RateLimit(requests=3000, requests_remaining=0)))
+        loop.call_later(10.1, lambda: gate.refused(now(), now(), 1.0))
+        loop.call_later(10.5, lambda: gate.answered(now(), RateLimit(requests=3000, requests_remaining=0)))
         return await leaving
 
     times = run_virtual(main())
 
-    assert times[-1] == pytest.approx(2.1 + sum(at > 2.0 for at in times) * 0.02, rel=0.05)
+    assert times[-1] == pytest.approx(11.1 + sum(at > 11.0 for at in times) * 0.02, abs=0.15)
 
 
 def test_nobody_goes_beside_the_request_that_finds_out_whether_an_outage_is_over():
@@ -135,9 +135,9 @@ def test_when_the_first_request_fails_another_one_is_the_first():
         gate = Gate()
         await gate.enter(0)
         others = [asyncio.ensure_future(gate.enter(0)) for _ in range(5)]
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
         gate.failed(alone=True)
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(1)
         passed = sum(task.done() for task in others)
         gate.answered(now(), None)
         await asyncio.gather(*others)
