@@ -8,9 +8,18 @@ from typing import Any
 
 import pytest
 
-from llmlabel import Completion, LabelSchema, LLMLabeler, Prompt, Usage
+from llmlabel import Classification, Completion, Label, LabelSchema, LLMLabeler, Prompt, RelationLabel, Usage
 
 SCHEMA = LabelSchema(entities={"PER": "people", "ORG": "organisations"})
+EVERY_TASK = LabelSchema(
+    entities=[Label(name="PER", attributes=[Classification(name="role", labels=["boss", "staff"])]), "ORG"],
+    relations=[RelationLabel(name="WORKS_FOR", head=("PER",), tail=("ORG",)), "KNOWS"],
+    classifications=[
+        Classification(name="topic", labels=["a", "b"]),
+        Classification(name="tags", labels=["x", "y"], multi_label=True),
+    ],
+    texts=["note"],
+)
 
 
 class Writer(LLMLabeler):

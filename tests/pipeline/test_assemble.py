@@ -8,19 +8,11 @@ from hypothesis import strategies as st
 
 from llmlabel.pipeline.assemble import Assembler
 from llmlabel.pipeline.reading import Reading
-from llmlabel.schema import Classification, Label, LabelSchema, RelationLabel
+from llmlabel.schema import Classification, Label, LabelSchema
 from llmlabel.types import ClassLabel, Mention, MentionRelation, ParsedAnswer, Placement
+from tests.pipeline.conftest import EVERY_TASK
 
 TEXT = "Ann and Ann met Bob at Acme."
-SCHEMA = LabelSchema(
-    entities=[Label(name="PER", attributes=[Classification(name="role", labels=["boss", "staff"])]), "ORG"],
-    relations=[RelationLabel(name="WORKS_FOR", head=("PER",), tail=("ORG",)), "KNOWS"],
-    classifications=[
-        Classification(name="topic", labels=["a", "b"]),
-        Classification(name="tags", labels=["x", "y"], multi_label=True),
-    ],
-    texts=["note"],
-)
 
 
 def at(text: str, label: str, start: int, **more) -> Placement:
@@ -39,7 +31,7 @@ def reading(*placements: Placement, **more) -> Reading:
 
 
 def labels_of(*readings: Reading, samples: int = 1, **more):
-    assembler = Assembler(SCHEMA, TEXT, samples, **more)
+    assembler = Assembler(EVERY_TASK, TEXT, samples, **more)
     for item in readings:
         assembler.add(item)
     return assembler.finish()

@@ -15,29 +15,18 @@ from hypothesis import strategies as st
 
 from llmlabel import (
     Asking,
-    Classification,
     Completion,
     Document,
-    Label,
     LabelSchema,
     Pipeline,
     Prediction,
     Prompt,
     PromptTemplate,
-    RelationLabel,
     ServiceError,
 )
 from llmlabel.testing import ScriptedLabeler
+from tests.pipeline.conftest import EVERY_TASK
 
-SCHEMA = LabelSchema(
-    entities=[Label(name="PER", attributes=[Classification(name="role", labels=["boss", "staff"])]), "ORG"],
-    relations=[RelationLabel(name="WORKS_FOR", head=("PER",), tail=("ORG",)), "KNOWS"],
-    classifications=[
-        Classification(name="topic", labels=["a", "b"]),
-        Classification(name="tags", labels=["x", "y"], multi_label=True),
-    ],
-    texts=["note"],
-)
 TEXT = (
     "Ann and Ann met Bob at Acme.\r\n\r\nBob works for Acme Corp in Acmetown.\n\n"
     "Ann Lee, Bob Ray and Zoë saw the Acme Corp office. Then Ann left. Bob stayed with Acme."
@@ -133,7 +122,7 @@ def test_every_item_of_json_answers_is_accounted_for(answers, asking):
     Pieces, passes, samples; unknown labels, absent words, broken items: the counts of each kind add up.
     """
     returned = Returned(cycle(answers))
-    checked(ScriptedLabeler(SCHEMA, returned), asking, returned.count)
+    checked(ScriptedLabeler(EVERY_TASK, returned), asking, returned.count)
 
 
 @given(st.lists(sections, min_size=1, max_size=6), st.integers(2, 4), st.integers(1, 2), st.integers(1, 2))
@@ -151,7 +140,7 @@ def test_every_item_of_packed_answers_is_accounted_for(answers, size, passes, sa
         return alone or json.dumps({"documents": [{"id": str(n), **json.loads(returned(prompt))} for n in numbers]})
 
     asking = Asking(documents_per_request=size, passes=passes, samples=samples)
-    checked(ScriptedLabeler(SCHEMA, answer), asking, returned.count, (TEXT, "Ann met Bob.", "Acme and Acme Corp."))
+    checked(ScriptedLabeler(EVERY_TASK, answer), asking, returned.count, (TEXT, "Ann met Bob.", "Acme and Acme Corp."))
 
 
 tables = st.dictionaries(labels.filter(bool), st.lists(surfaces | st.sampled_from([None, 7, {"x": 1}]), max_size=5))
@@ -171,7 +160,7 @@ def test_every_surface_of_by_label_answers_is_accounted_for(answers, asking):
         count["item"] += sum(item is not None for items in table.values() for item in items)
         return json.dumps({"entities": table, "relations": [], "classes": {}, "texts": {}})
 
-    labeler = ScriptedLabeler(SCHEMA, answer, prompt=PromptTemplate(answer_format="by_label"))
+    labeler = ScriptedLabeler(EVERY_TASK, answer, prompt=PromptTemplate(answer_format="by_label"))
     checked(labeler, asking, count)
 
 
@@ -228,7 +217,7 @@ def test_whatever_is_answered_each_document_comes_out_once_and_lawful(name, answ
     Fragments, refusals, errors, cut answers, in every way of asking: one prediction each, within text and schema.
     """
     given_answers = cycle(answers)
-    labeler = ScriptedLabeler(SCHEMA, lambda _: next(given_answers), prompt=PromptTemplate(answer_format=name))
+    labeler = ScriptedLabeler(EVERY_TASK, lambda _: next(given_answers), prompt=PromptTemplate(answer_format=name))
     asking = asking.model_copy(update={"documents_per_request": size, "max_reasks": 1})
     with Pipeline(labeler, asking=asking, progress=False) as pipeline:
         result = pipeline.run([TEXT, "Ann met Bob.", "Acme [1] and {Acme} Corp."])
