@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,10 @@ from hypothesis import settings
 # Time per example says nothing on a loaded machine.
 settings.register_profile("llmlabel", deadline=None, max_examples=50)
 settings.load_profile("llmlabel")
+
+# A shell ignores Ctrl-C for what it runs in the background, and children inherit that: these tests would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
