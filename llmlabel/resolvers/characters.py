@@ -101,6 +101,11 @@ def writes_without_spaces(character: str) -> bool:
     return character > "\u0dff" and _NO_SPACE.match(character) is not None
 
 
+def has_script_without_spaces(text: str) -> bool:
+    """Return whether one of the characters is of such a script."""
+    return not text.isascii() and _NO_SPACE.search(text) is not None
+
+
 def is_border(text: str, position: int) -> bool:
     """Return whether a word may begin or end at ``position``.
 

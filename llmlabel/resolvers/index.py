@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from llmlabel.resolvers.automaton import FEW_STRINGS, hits_of_all, search_all
 from llmlabel.resolvers.chains import Span
-from llmlabel.resolvers.characters import is_border, writes_without_spaces
+from llmlabel.resolvers.characters import has_script_without_spaces, is_border, writes_without_spaces
 from llmlabel.resolvers.exact import verbatim_places
 from llmlabel.resolvers.fold import FoldedText, LettersOnly
 from llmlabel.resolvers.numbers import same_numbers
@@ -51,11 +51,19 @@ class TextIndex:
         """Return where the words of each surface stand; where its letters do, if its words do not."""
         words = self.vocabulary
         if len(surfaces) < FEW_STRINGS and not words.is_apart:
-            surfaces = possible = [s for s in surfaces if s.key.replace(" ", "") in self.letters.text]
+            surfaces = possible = [s for s in surfaces if self._stands(s.key.replace(" ", ""))]
         else:
             possible = [s for s in surfaces if words.knows_all(s.key.split()) or s.pattern != f" {s.key} "]
         found = self.by_words(possible)
         return found | self.by_letters([surface for surface in surfaces if surface.text not in found])
+
+    def _stands(self, letters: str) -> bool:
+        """Return whether these letters stand between borders of words somewhere."""
+        text, count = self.letters.text, len(letters)
+        at = text.find(letters)
+        while at >= 0 and count > 1 and not self._whole_words(at, count):
+            at = text.find(letters, at + 1)
+        return at >= 0
 
     def by_words(self, surfaces: Iterable[Surface]) -> dict[str, Places]:
         """Return where the words of each surface stand, whatever is between and around them."""
@@ -161,7 +169,7 @@ class TextIndex:
         """Return the strings of letters that may be words of the text."""
         likely, phrases = [], dict[str, str]()
         for key in keys:
-            if any(map(writes_without_spaces, key)):
+            if has_script_without_spaces(key):
                 likely.append(key)
             elif len(key) <= _FEW_LETTERS:
                 # They stand inside of so many words that it pays to look for the words that they may be.

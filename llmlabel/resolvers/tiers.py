@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from llmlabel.resolvers.automaton import search_all
 from llmlabel.resolvers.chains import Span
-from llmlabel.resolvers.characters import is_blank, writes_without_spaces
+from llmlabel.resolvers.characters import has_script_without_spaces, is_blank
 from llmlabel.resolvers.gaps import join_parts, may_miss_a_word, one_phrase, one_word_missing, parts_of
 from llmlabel.resolvers.index import TextIndex
 from llmlabel.resolvers.numbers import same_numbers
@@ -104,11 +104,11 @@ class _Search:
 
     def drop_chatter(self) -> None:
         """Give up mentions that say that there is nothing; folded hits of them are no hits either."""
-        said = [text for text in (*self.open, *self.found) if _CHATTER.fullmatch(text.strip(" .*-_\"'()[]"))]
-        for text in said:
-            self.open.pop(text, None)
-            if text in self.found and not self._is_verbatim(text):
-                del self.found[text]
+        unsure = [text for text, places in self.found.items() if not places.is_verbatim]
+        for text in (*self.open, *unsure):
+            if _CHATTER.fullmatch(text.strip(" .*-_\"'()[]")):
+                self.open.pop(text, None)
+                self.found.pop(text, None)
 
     def unwrapped(self, labels: Mapping[str, str]) -> None:
         """Search for mentions without their wrapping; later tiers see them so."""
@@ -200,7 +200,7 @@ class _Search:
         surfaces = {
             said: surface
             for said, surface in self.open.items()
-            if searchable(surface.key) and not any(map(writes_without_spaces, surface.key))
+            if searchable(surface.key) and not has_script_without_spaces(surface.key)
         }
         if len(surfaces) <= _FEW:
             self._typos(

@@ -16,6 +16,7 @@ _FEW_WORDS = 3000
 _SHORT_TEXT, _LONG_TEXT = 20_000, 200_000
 _FEW_SCANS = 24
 _MOST_SCANNED = 4000
+_LEAST_ANCHOR = 6  # characters of a phrase that does not stand everywhere
 MOST_POSITIONS = 2000
 
 
@@ -160,7 +161,8 @@ class Vocabulary:
         from rapidfuzz.distance import OSA
 
         left, right = f" {before} " if before else " ", f" {after} " if after else " "
-        near = self._words_at((left, len(left), True) if before else (right, 0, False))
+        beside = (left, len(left), True) if before else (right, 0, False)
+        near = self._words_at(beside) if len(beside[0]) >= _LEAST_ANCHOR else None
         if near is None:
             half = len(word) // 2
             near = self._words_at(
