@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from llmlabel.cli import documents, terminal
 from llmlabel.exporters.jsonl import JsonlExporter
+from llmlabel.exporters.publish import outside_bundle
 from llmlabel.quality import review_queue
 from llmlabel.review import apply_decisions, read_decisions, review_page
 from llmlabel.schema import LabelSchema
@@ -54,7 +55,11 @@ def page(
     predicted: Predicted,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="The page, one self-contained HTML file. [PREDICTED.review.html]"),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="The page, one self-contained HTML file. [PREDICTED.review.html, beside the bundle it is in]",
+        ),
     ] = None,
     schema: SchemaFile = None,
     title: Title = "Review",
@@ -69,7 +74,8 @@ def page(
     It saves decisions as a file, by its button.
     """
     made = review_page(_ordered(predicted, order), title=title, schema=_schema(schema), reviewer=reviewer)
-    out = out or predicted.with_suffix(".review.html")
+    place = outside_bundle(predicted)
+    out = out or place.with_name(f"{place.name}.review.html")
     out.write_text(made, encoding="utf-8", newline="\n")
     terminal.line(f"review page → {out}")
     if open_it or (open_it is None and sys.stdout.isatty()):

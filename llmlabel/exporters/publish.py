@@ -46,6 +46,16 @@ def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
+def outside_bundle(file: Path) -> Path:
+    """Return a file's path without its suffix; that of its bundle, which takes no other file, if it is in one."""
+    folder = file.resolve().parent
+    try:
+        recorded = json.loads((folder / MANIFEST).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        recorded = {}
+    return folder if file.name in recorded else file.with_suffix("")
+
+
 class Workspace:
     """A folder that becomes ``target`` on ``publish``, or vanishes; a crash leaves the old target or the new one.
 

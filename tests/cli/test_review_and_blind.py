@@ -35,6 +35,21 @@ def test_a_file_alone_gives_the_page(cli, run_file):
     assert run_file.with_name("page.html").read_bytes() == run_file.with_name("run.review.html").read_bytes()
 
 
+def test_the_page_of_a_bundle_is_beside_it(cli, run_file, folder):
+    """
+    A bundle with another file in it could not be written again.
+    """
+    out = run_file.with_name("v1.2")
+    export = ("export", str(run_file), "-s", folder.schema, "--to", "azure-bundle", "--out", str(out),
+              "--export-option", "azure-bundle.only_reviewed=yes")  # fmt: skip
+    first = cli(*export)
+    page = cli("review", str(out / "azure-bundle" / "review.jsonl"))
+    again = cli(*export)
+
+    assert (0, first.err) == (page.code, again.err), page.err
+    assert ["azure-bundle", "azure-bundle.review.html"] == sorted(path.name for path in out.iterdir())
+
+
 def test_the_page_can_start_where_a_look_gains_most(cli, run_file):
     """
     The document without labels comes last: nothing in it is doubtful.
