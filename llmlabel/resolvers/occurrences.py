@@ -56,7 +56,7 @@ def arrange(wishes: Sequence[Wish], labels: Sequence[str], spare: Spare | None =
             arranger.make_room(group, left_out, spare)
             left_out = arranger.left_out(group)
         arranger.give_up_repetitions(group, left_out)
-    if arranger.left_out(numbers):
+    if None in arranger.chosen:
         arranger.take_the_rest(numbers)
     return arranger.chosen
 
@@ -133,39 +133,44 @@ class _Arranger:
     def _fill(self, gap: _Gap) -> list[_Gap]:
         """Place as many mentions of a gap as can stand there in order; return what is left to do in smaller gaps."""
         low, high, wishes = gap.low[0], gap.high, self.wishes
-        options: list[Option] = []
-        pairs = 0
+        ranges, pairs = [], 0
         for number in gap.numbers:
-            wish = wishes[number]
-            first = bisect_left(wish.starts, low)
-            last = len(wish.starts) if high is None else bisect_right(wish.starts, high, first)
-            pairs += last - first
-            if last - first <= _MOST_PAIRS:
-                options.append((number, wish.places[first:last]))
-        if pairs <= _MOST_PAIRS:
-            for number, place in best_chain(self._free(options), gap.low, high):
+            starts = wishes[number].starts
+            first = bisect_left(starts, low) if starts[0] < low else 0
+            last = len(starts) if high is None or starts[-1] <= high else bisect_right(starts, high, first)
+            if first < last:
+                ranges.append((number, first, last))
+                pairs += last - first
+        if pairs == 1:  # in most gaps, there is nothing to choose
+            ((number, first, _),) = ranges
+            place = wishes[number].places[first]
+            if place not in self.taken:
                 self._take(number, place)
             return []
-        rare = self._free([option for option in options if len(option[1]) <= _RARE])
+        if pairs <= _MOST_PAIRS:
+            for number, place in best_chain(self._options(ranges), gap.low, high):
+                self._take(number, place)
+            return []
+        rare = self._options([(n, first, last) for n, first, last in ranges if last - first <= _RARE])
         chain = _outside(gap.low, rare) if gap.depth < _DEEPEST else []
         if not chain:
             self._one_after_the_other(gap)
             return []
         for number, place in chain:
-            if place not in self.taken:
-                self._take(number, place)
+            if self.taken.setdefault(place, number) == number:
+                self.chosen[number] = place
         return self._gaps(gap)
 
-    def _free(self, options: Sequence[Option]) -> list[Option]:
-        """Return the places that nobody has taken, of those who have some."""
-        all_free, free = self.taken.keys().isdisjoint, []
-        for option in options:
-            number, places = option
+    def _options(self, ranges: Sequence[tuple[int, int, int]]) -> list[Option]:
+        """Return which of their places mentions may take, of those that may take one."""
+        all_free, options = self.taken.keys().isdisjoint, []
+        for number, first, last in ranges:
+            places = self.wishes[number].places[first:last]
             if not all_free(places):
-                option = number, [place for place in places if place not in self.taken]
-            if option[1]:
-                free.append(option)
-        return free
+                places = [place for place in places if place not in self.taken]
+            if places:
+                options.append((number, places))
+        return options
 
     def _one_after_the_other(self, gap: _Gap) -> None:
         """Give each mention the next free place, one inside the place before it only if there is no other."""
