@@ -153,18 +153,22 @@ class _Choice:
         if self.places.ranks[span] == 0:
             return done
         between = changes_between(self.places.surface.text, self._text[span[0] : span[1]]) or ()
-        return (*done, *(name for name in between if name not in done))
+        return (*done, *(name for name in between if name not in done)) if done else between
 
     def _similarity(self, changes: Sequence[str]) -> float:
-        letters = max(1, len(self.places.surface.key.replace(" ", "")))
-        return max(0.0, similarity_after(changes) - self.places.edits / letters)
+        similarity = similarity_after(changes) if changes else 1.0
+        if self.places.edits:
+            letters = max(1, len(self.places.surface.key.replace(" ", "")))
+            similarity = max(0.0, similarity - self.places.edits / letters)
+        return similarity
 
     def _similar(self, spans: list[Span]) -> list[Span]:
         """Return the places that are similar enough."""
-        if not self.places.changes and not any(self.places.ranks.values()):
+        ranks = set(self.places.ranks.values())
+        if not self.places.changes and not any(ranks):
             return spans
         sure = self._similarity(self.places.changes)
-        if sure - max(rank if rank < 1 else rank - 1 for rank in self.places.ranks.values()) >= self._limit:
+        if sure - max([rank if rank < 1 else rank - 1 for rank in ranks]) >= self._limit:
             return spans
         return [span for span in spans if self._is_similar(span, sure)]
 
