@@ -97,30 +97,30 @@ def best_chain(
     pairs = [(number, place) for number, places in options for place in places]
     if len(pairs) == len(options) and _ascend(pairs):
         return pairs
-    lengths: list[int] = []
-    costs: list[float] = []
+    ways: list[tuple[int, float, Span]] = []  # the length and the cost of the best choice that ends with each pair
     before: list[int] = []
-    for number, place in pairs:
-        start = place[0]
-        own = _AVOIDED if place in spare else 0.0
-        length, cost, source = 1, own + _step(low, start), -1
-        for earlier, reached in enumerate(lengths):
-            # What rules most out comes first.
-            if reached >= length - 1:
-                other, previous = pairs[earlier]
-                if other < number and previous[0] <= start and previous != place:
-                    way = costs[earlier] + own + _step(previous, start)
+    for _, places in options:
+        earlier = list(enumerate(ways))
+        for place in places:
+            start = place[0]
+            own = _AVOIDED if place in spare else 0.0
+            length, cost, source = 1, inf, -1
+            for index, (reached, spent, previous) in earlier:
+                if reached >= length - 1 and previous[0] <= start and previous != place:
+                    way = spent + own + _step(previous, start)
                     if reached >= length or way < cost:
-                        length, cost, source = reached + 1, way, earlier
-        lengths.append(length)
-        costs.append(cost)
-        before.append(source)
-    last, least, most = -1, inf, max(lengths, default=0)
-    for index, length in enumerate(lengths):
-        if length == most:
-            end = costs[index] + (_step(pairs[index][1], high) if high is not None else 0.0)
-            if end < least:
-                last, least = index, end
+                        length, cost, source = reached + 1, way, index
+            if source < 0:
+                cost = own + _step(low, start)
+            ways.append((length, cost, place))
+            before.append(source)
+    last, longest, least = -1, 0, inf
+    for index, (length, cost, place) in enumerate(ways):
+        if length >= longest:
+            if high is not None:
+                cost += _step(place, high)
+            if length > longest or cost < least:
+                last, longest, least = index, length, cost
     return [pairs[index] for index in _trace(before, last)]
 
 
