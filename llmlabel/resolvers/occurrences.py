@@ -56,7 +56,7 @@ def arrange(wishes: Sequence[Wish], labels: Sequence[str], spare: Spare | None =
             arranger.make_room(group, left_out, spare)
             left_out = arranger.left_out(group)
         arranger.give_up_repetitions(group, left_out)
-    if None in arranger.chosen:
+    if len(arranger.taken) < len(numbers):
         arranger.take_the_rest(numbers)
     return arranger.chosen
 
@@ -87,8 +87,6 @@ class _Arranger:
 
     def left_out(self, group: Sequence[int]) -> list[int]:
         """Return where in a list of mentions those stand that have no place yet."""
-        if None not in self.chosen:
-            return []
         return [at for at, place in enumerate(map(self.chosen.__getitem__, group)) if place is None]
 
     def follow_hints(self) -> None:
@@ -151,7 +149,7 @@ class _Arranger:
             for number, place in best_chain(self._options(ranges), gap.low, high):
                 self._take(number, place)
             return []
-        rare = self._options([(n, first, last) for n, first, last in ranges if last - first <= _RARE])
+        rare = self._options([each for each in ranges if each[2] - each[1] <= _RARE])
         chain = _outside(gap.low, rare) if gap.depth < _DEEPEST else []
         if not chain:
             self._one_after_the_other(gap)
