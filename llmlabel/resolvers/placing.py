@@ -13,7 +13,7 @@ from llmlabel.resolvers.context import Surroundings
 from llmlabel.resolvers.index import TextIndex
 from llmlabel.resolvers.occurrences import arrange
 from llmlabel.resolvers.placements import Fields, made, placed, refused
-from llmlabel.resolvers.places import Places
+from llmlabel.resolvers.places import Places, Surface
 from llmlabel.resolvers.reading_order import Wish, starts_of
 from llmlabel.resolvers.tiers import find_places
 from llmlabel.types import Mention, Placement, Status
@@ -33,21 +33,16 @@ def place(index: TextIndex, mentions: Sequence[Mention], min_similarity: float, 
     wanted = Counter([mention.text for mention in mentions])
     found = find_places(index, wanted, {mention.text: mention.label for mention in mentions})
     choices = _choices(index.text, found, wanted, min_similarity)
-    chosen = [choices.get(mention.text) for mention in mentions]
+    nothing = _Choice(index.text, Places(Surface("", "", "", "")), min_similarity, _NOWHERE, False)
+    chosen = [choices.get(mention.text, nothing) for mention in mentions]
     wishes = [
-        _NOWHERE
-        if choice is None
-        else choice.wish_of(mention)
-        if mention.before or mention.after or mention.hint is not None
-        else choice.wish
+        choice.wish_of(mention) if mention.before or mention.after or mention.hint is not None else choice.wish
         for mention, choice in zip(mentions, chosen, strict=True)
     ]
     spans = arrange(wishes, [mention.label for mention in mentions], partial(_spare, index, mentions, choices))
     further = _further(mentions, choices, spans) if repeats else repeat((), len(mentions))
     return made(
-        refused(mention, "not_found")
-        if choice is None
-        else placed(mention, "exact", span, len(wish.places), repeats=more)
+        placed(mention, "exact", span, len(wish.places), repeats=more)
         if span and choice.is_verbatim
         else choice.placement(mention, len(wish.places), span, more)
         for mention, choice, wish, span, more in zip(mentions, chosen, wishes, spans, further, strict=True)
