@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from math import log1p
+from math import inf, log1p
 
 Span = tuple[int, int]
 Option = tuple[int, Sequence[Span]]
+_Link = tuple[int, Span, "_Link | None"]
 _OVERLAP = 10.0
 _AVOIDED = 100.0
 _BITS = 40  # more than a text has characters
@@ -37,21 +38,46 @@ def longest_chain(options: Sequence[Option]) -> list[tuple[int, Span]]:
     Args:
         options: Numbers in order, each with its places in order.
     """
-    # Places of one number descend here, so that no chain holds two of them. As one number, a place compares fastest.
-    pairs = [(number, place) for number, places in options for place in reversed(places)]
+    chain = _first_of_each(options)
+    if len(chain) == len(options):
+        return chain
     tails: list[int] = []
-    at_tail: list[int] = []
-    before: list[int] = []
-    for index, (_, (start, end)) in enumerate(pairs):
-        key = start << _BITS | end
-        at = bisect_left(tails, key)
-        before.append(at_tail[at - 1] if at else -1)
-        if at == len(tails):
-            tails.append(key)
-            at_tail.append(index)
-        elif key != tails[at]:  # of several mentions that want one place, the first has it
-            tails[at], at_tail[at] = key, index
-    return [pairs[index] for index in _trace(before, at_tail[-1] if at_tail else -1)]
+    links: list[_Link] = []
+    for number, places in options:
+        # Places of one number descend here, so that no chain holds two. As one number, a place compares fastest.
+        for place in reversed(places):
+            key = place[0] << _BITS | place[1]
+            at = bisect_left(tails, key)
+            if at == len(tails):
+                tails.append(key)
+                links.append((number, place, links[at - 1] if at else None))
+            elif key != tails[at]:  # of several mentions that want one place, the first has it
+                tails[at], links[at] = key, (number, place, links[at - 1] if at else None)
+    return _unlinked(links[-1] if links else None)
+
+
+def _first_of_each(options: Sequence[Option]) -> list[tuple[int, Span]]:
+    """Return the first place of each number behind that of the number before, as far as there is one.
+
+    If all numbers have one, this is the chain that the search finds: most answers leave no doubt.
+    """
+    chain: list[tuple[int, Span]] = []
+    previous: Span = (-1, -1)
+    for number, places in options:
+        at = 0 if places and places[0] > previous else bisect_right(places, previous)
+        if at == len(places):
+            break
+        previous = places[at]
+        chain.append((number, previous))
+    return chain
+
+
+def _unlinked(link: _Link | None) -> list[tuple[int, Span]]:
+    chain = []
+    while link:
+        number, place, link = link
+        chain.append((number, place))
+    return chain[::-1]
 
 
 def best_chain(
@@ -71,25 +97,30 @@ def best_chain(
     pairs = [(number, place) for number, places in options for place in places]
     if len(pairs) == len(options) and _ascend(pairs):
         return pairs
-    lengths: list[int] = []
-    costs: list[float] = []
+    ways: list[tuple[int, float, Span]] = []  # the length and the cost of the best choice that ends with each pair
     before: list[int] = []
-    for index, (number, place) in enumerate(pairs):
-        own = _AVOIDED if place in spare else 0.0
-        length, cost, source = 1, own + _step(low, place[0]), -1
-        for earlier in range(index):
-            other, previous = pairs[earlier]
-            if other < number and previous[0] <= place[0] and previous != place and lengths[earlier] + 1 >= length:
-                way = costs[earlier] + own + _step(previous, place[0])
-                if lengths[earlier] + 1 > length or way < cost:
-                    length, cost, source = lengths[earlier] + 1, way, earlier
-        lengths.append(length)
-        costs.append(cost)
-        before.append(source)
-    ends = [
-        cost + (_step(place, high) if high is not None else 0.0) for cost, (_, place) in zip(costs, pairs, strict=True)
-    ]
-    last = min(range(len(pairs)), key=lambda index: (-lengths[index], ends[index]), default=-1)
+    for _, places in options:
+        earlier = list(enumerate(ways))
+        for place in places:
+            start = place[0]
+            own = _AVOIDED if place in spare else 0.0
+            length, cost, source = 1, inf, -1
+            for index, (reached, spent, previous) in earlier:
+                if reached >= length - 1 and previous[0] <= start and previous != place:
+                    way = spent + own + _step(previous, start)
+                    if reached >= length or way < cost:
+                        length, cost, source = reached + 1, way, index
+            if source < 0:
+                cost = own + _step(low, start)
+            ways.append((length, cost, place))
+            before.append(source)
+    last, longest, least = -1, 0, inf
+    for index, (length, cost, place) in enumerate(ways):
+        if length >= longest:
+            if high is not None:
+                cost += _step(place, high)
+            if length > longest or cost < least:
+                last, longest, least = index, length, cost
     return [pairs[index] for index in _trace(before, last)]
 
 
@@ -104,7 +135,9 @@ def _ascend(pairs: Sequence[tuple[int, Span]]) -> bool:
 
 
 def _step(previous: Span, start: int) -> float:
-    return log1p(max(0, start - previous[0])) + (_OVERLAP if previous[1] > start else 0.0)
+    first, last = previous
+    far = log1p(start - first) if start > first else 0.0
+    return far if last <= start else far + _OVERLAP
 
 
 def _trace(before: Sequence[int], last: int) -> list[int]:

@@ -9,7 +9,7 @@ from llmlabel.resolvers.base import OffsetResolver
 from llmlabel.resolvers.chains import Span
 from llmlabel.resolvers.characters import is_blank, is_border
 from llmlabel.resolvers.occurrences import arrange
-from llmlabel.resolvers.placements import placed, refused
+from llmlabel.resolvers.placements import Fields, made, placed, refused
 from llmlabel.resolvers.reading_order import Wish, starts_of
 from llmlabel.types import Mention, Placement
 
@@ -28,8 +28,9 @@ class ExactResolver(OffsetResolver):
             surface: verbatim_places(text, surface, starts) for surface, starts in zip(surfaces, found, strict=True)
         }
         starts = {surface: starts_of(spans) for surface, spans in places.items()}
-        wishes = [Wish(m.label, places.get(m.text, []), starts.get(m.text, []), m.hint) for m in mentions]
-        return [_placement(m, wish, span) for m, wish, span in zip(mentions, wishes, arrange(wishes), strict=True)]
+        wishes = [Wish(places.get(m.text, []), starts.get(m.text, []), hint=m.hint) for m in mentions]
+        spans = arrange(wishes, [m.label for m in mentions])
+        return made(_placement(m, wish, span) for m, wish, span in zip(mentions, wishes, spans, strict=True))
 
     def __repr__(self) -> str:
         return "ExactResolver()"
@@ -44,7 +45,7 @@ def verbatim_places(text: str, surface: str, starts: Sequence[int]) -> list[Span
     ]
 
 
-def _placement(mention: Mention, wish: Wish, span: Span | None) -> Placement:
+def _placement(mention: Mention, wish: Wish, span: Span | None) -> Fields:
     candidates = len(wish.places)
     if span is None:
         return refused(mention, "duplicate" if candidates else "not_found", candidates)

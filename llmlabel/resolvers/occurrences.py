@@ -34,7 +34,7 @@ class _Gap:
     depth: int = 0
 
 
-def arrange(wishes: Sequence[Wish], spare: Spare | None = None) -> list[Span | None]:
+def arrange(wishes: Sequence[Wish], labels: Sequence[str], spare: Spare | None = None) -> list[Span | None]:
     """Return the place of each mention; None if it has none, or if other mentions have taken them all.
 
     Two mentions share a place only if there are not enough, and only under different labels. A mention that an answer
@@ -42,19 +42,21 @@ def arrange(wishes: Sequence[Wish], spare: Spare | None = None) -> list[Span | N
 
     Args:
         wishes: What each mention wants.
+        labels: The label of each.
         spare: Returns places of a mention, in a stretch of the text, that are less like it than those it wants: it
             takes one where the order of the answer leaves it no other.
     """
-    arranger = _Arranger(wishes)
+    arranger = _Arranger(wishes, labels)
     arranger.follow_hints()
     numbers = [number for number, wish in enumerate(wishes) if wish.places]
-    for group in reading_orders(wishes, numbers):
+    for group in reading_orders(wishes, labels, numbers):
         arranger.follow_order(group)
-        if arranger.leaves_out(group):
-            if spare:
-                arranger.make_room(group, spare)
-            arranger.give_up_repetitions(group)
-    if arranger.leaves_out(numbers):
+        left_out = arranger.left_out(group)
+        if left_out and spare:
+            arranger.make_room(group, left_out, spare)
+            left_out = arranger.left_out(group)
+        arranger.give_up_repetitions(group, left_out)
+    if len(arranger.taken) < len(numbers):
         arranger.take_the_rest(numbers)
     return arranger.chosen
 
@@ -69,21 +71,23 @@ def _outside(low: Span, options: Sequence[Option]) -> list[tuple[int, Span]]:
 
 
 class _Arranger:
-    def __init__(self, wishes: Sequence[Wish]) -> None:
-        self.wishes = wishes
+    def __init__(self, wishes: Sequence[Wish], labels: Sequence[str]) -> None:
+        self.wishes, self.labels = wishes, labels
         self.chosen: list[Span | None] = [None] * len(wishes)
-        self.labels: dict[Span, set[str]] = {}
+        self.taken: dict[Span, int] = {}
+        self.shared: dict[Span, set[str]] = {}
         self.next_free: dict[tuple[int, int], int] = {}
         self.next_shared: dict[tuple[int, str], int] = {}
         self.given_up: set[int] = set()
 
     def _take(self, number: int, place: Span) -> None:
         self.chosen[number] = place
-        self.labels.setdefault(place, set()).add(self.wishes[number].label)
+        if self.taken.setdefault(place, number) != number:
+            self.shared.setdefault(place, set()).add(self.labels[number])
 
-    def leaves_out(self, numbers: Sequence[int]) -> bool:
-        """Return whether some of these mentions have no place yet."""
-        return any(self.chosen[number] is None for number in numbers)
+    def left_out(self, group: Sequence[int]) -> list[int]:
+        """Return where in a list of mentions those stand that have no place yet."""
+        return [at for at, place in enumerate(map(self.chosen.__getitem__, group)) if place is None]
 
     def follow_hints(self) -> None:
         """Give mentions with a hint the free place nearest to it."""
@@ -91,7 +95,7 @@ class _Arranger:
             hint = wish.hint
             if hint is not None:
                 at = bisect_left(wish.starts, hint)
-                free = [place for place in wish.places[max(0, at - _RARE) : at + _RARE] if place not in self.labels]
+                free = [place for place in wish.places[max(0, at - _RARE) : at + _RARE] if place not in self.taken]
                 if free:
                     self._take(number, min(free, key=lambda place: abs(place[0] - hint)))
 
@@ -101,7 +105,7 @@ class _Arranger:
         chain = [sure[index] for index in ascending([self.wishes[n].starts[0] for n in sure])]
         for number in sorted(chain, key=lambda number: self.wishes[number].weak):
             place = self.wishes[number].places[0]
-            if place not in self.labels:
+            if place not in self.taken:
                 self._take(number, place)
         gaps = self._gaps(_Gap(numbers, _BEGINNING, None))
         while gaps:
@@ -130,30 +134,41 @@ class _Arranger:
         ranges, pairs = [], 0
         for number in gap.numbers:
             starts = wishes[number].starts
-            first = bisect_left(starts, low)
-            last = len(starts) if high is None else bisect_right(starts, high, first)
-            ranges.append((number, first, last))
-            pairs += last - first
-        if pairs <= _MOST_PAIRS:
-            for number, place in best_chain(self._options(ranges), gap.low, gap.high):
+            first = bisect_left(starts, low) if starts[0] < low else 0
+            last = len(starts) if high is None or starts[-1] <= high else bisect_right(starts, high, first)
+            if first < last:
+                ranges.append((number, first, last))
+                pairs += last - first
+        if pairs == 1:  # in most gaps, there is nothing to choose
+            ((number, first, _),) = ranges
+            place = wishes[number].places[first]
+            if place not in self.taken:
                 self._take(number, place)
             return []
-        rare = self._options([(n, first, last) for n, first, last in ranges if last - first <= _RARE])
+        if pairs <= _MOST_PAIRS:
+            for number, place in best_chain(self._options(ranges), gap.low, high):
+                self._take(number, place)
+            return []
+        rare = self._options([each for each in ranges if each[2] - each[1] <= _RARE])
         chain = _outside(gap.low, rare) if gap.depth < _DEEPEST else []
         if not chain:
             self._one_after_the_other(gap)
             return []
         for number, place in chain:
-            if place not in self.labels:
-                self._take(number, place)
+            if self.taken.setdefault(place, number) == number:
+                self.chosen[number] = place
         return self._gaps(gap)
 
     def _options(self, ranges: Sequence[tuple[int, int, int]]) -> list[Option]:
-        return [
-            (number, free)
-            for number, first, last in ranges
-            if (free := [place for place in self.wishes[number].places[first:last] if place not in self.labels])
-        ]
+        """Return which of their places mentions may take, of those that may take one."""
+        all_free, options = self.taken.keys().isdisjoint, []
+        for number, first, last in ranges:
+            places = self.wishes[number].places[first:last]
+            if not all_free(places):
+                places = [place for place in places if place not in self.taken]
+            if places:
+                options.append((number, places))
+        return options
 
     def _one_after_the_other(self, gap: _Gap) -> None:
         """Give each mention the next free place, one inside the place before it only if there is no other."""
@@ -170,22 +185,19 @@ class _Arranger:
         """Return the first place at or after ``low`` that nobody has taken."""
         places = id(wish.places)
         index = first = bisect_left(wish.starts, low)
-        while index < len(wish.places) and wish.places[index] in self.labels:
+        while index < len(wish.places) and wish.places[index] in self.taken:
             index = self.next_free.get((places, index), index + 1)
         if index > first:
             self.next_free[places, first] = index
         return wish.places[index] if index < len(wish.places) else None
 
-    def make_room(self, group: list[int], spare: Spare) -> None:
+    def make_room(self, group: list[int], left_out: list[int], spare: Spare) -> None:
         """Give mentions to which their order has left no place a spare one between their neighbours."""
-        left_out = [
-            at for at, number in enumerate(group) if self.chosen[number] is None and len(self.wishes[number].places) > 1
-        ]
         left_to_read = _NEAR + max(starts[-1] for n in group if (starts := self.wishes[n].starts))
         done = 0
         for at in left_out:
             number = group[at]
-            if at < done or self.chosen[number] is not None:
+            if at < done or self.chosen[number] is not None or len(self.wishes[number].places) < 2:
                 continue
             first, done = self._alike(group, at)
             low = self.chosen[group[first - 1]] if first else None
@@ -211,47 +223,46 @@ class _Arranger:
             return
         had = {n: place for n in run if (place := self.chosen[n])}
         within = wish.places[bisect_left(wish.starts, low[0]) : bisect_right(wish.starts, high)]
-        free = sorted(place for place in {*within, *spare} if place not in self.labels or place in had.values())
+        free = sorted(place for place in {*within, *spare} if place not in self.taken or place in had.values())
         if len(free) * len(run) > _MOST_PAIRS:
             return
         chain = best_chain([(number, free) for number in run], low, high, spare)
         if len(chain) > len(had):
             for number, place in had.items():
-                del self.labels[place]
+                del self.taken[place]
                 self.chosen[number] = None
             for number, place in chain:
                 self._take(number, place)
 
-    def give_up_repetitions(self, group: list[int]) -> None:
+    def give_up_repetitions(self, group: list[int], left_out: list[int]) -> None:
         """Leave out mentions said more often than they stand between their neighbours, if no free place is near.
 
         A model that reads on repeats a name sooner than it skips a page for one of many. One that lists all places of
         a name together does skip pages: then the name is said nowhere else.
         """
-        said: Counter[int] | None = None
-        low: Span | None = None
-        left_out: list[int] = []
-        for at, number in enumerate(group):
-            place = self.chosen[number]
-            if place is None:
-                left_out.append(at)
-                continue
-            if low and left_out and low[0] <= place[0]:
-                said = said or Counter(id(self.wishes[n].places) for n in group)
-                for other in left_out:
-                    first, last = self._alike(group, other)
-                    wish = self.wishes[group[other]]
-                    if last - first < said[id(wish.places)] and self._is_repetition(wish, low[0], place[0]):
-                        self.given_up.add(group[other])
-            low, left_out = place, []
+        said = Counter([id(self.wishes[number].places) for number in group]) if left_out else Counter[int]()
+        before, behind = -1, -1  # the neighbours of the mentions looked at, of those that have places
+        for at in left_out:
+            if at > behind:
+                before, behind = at - 1, at + 1
+                while behind < len(group) and self.chosen[group[behind]] is None:
+                    behind += 1
+            low = self.chosen[group[before]] if before >= 0 else None
+            high = self.chosen[group[behind]] if behind < len(group) else None
+            if low and high and low[0] <= high[0]:
+                first, last = self._alike(group, at)
+                wish = self.wishes[group[at]]
+                if last - first < said[id(wish.places)] and self._is_repetition(group[at], low[0], high[0]):
+                    self.given_up.add(group[at])
 
-    def _is_repetition(self, wish: Wish, low: int, high: int) -> bool:
+    def _is_repetition(self, number: int, low: int, high: int) -> bool:
+        wish, label = self.wishes[number], self.labels[number]
         free = self._free_from(wish, low - _PAGE)
         if free is None or free[0] <= high + _PAGE:
             return False
         first = bisect_left(wish.starts, low)
         last = bisect_right(wish.starts, high, first)
-        return any(wish.label in self.labels[place] for place in wish.places[first:last][:_RARE])
+        return any(label == self.labels[self.taken[place]] for place in wish.places[first:last][:_RARE])
 
     def take_the_rest(self, numbers: list[int]) -> None:
         """Give the mentions off the chain the next unused place, then one that only other labels share."""
@@ -260,16 +271,22 @@ class _Arranger:
             place = self.chosen[number]
             if place is None and number not in self.given_up:
                 wish = self.wishes[number]
-                place = self._free_from(wish, low) or self._free_from(wish, 0) or self._shared(wish)
+                place = (
+                    self._free_from(wish, low) or self._free_from(wish, 0) or self._shared(wish, self.labels[number])
+                )
                 if place is not None:
                     self._take(number, place)
             elif place is not None:
                 low = place[0]
 
-    def _shared(self, wish: Wish) -> Span | None:
-        key = (id(wish.places), wish.label)
+    def _shared(self, wish: Wish, label: str) -> Span | None:
+        """Return the first place that no mention of this label has taken; all have been taken."""
+        key = (id(wish.places), label)
         index = self.next_shared.get(key, 0)
-        while index < len(wish.places) and wish.label in self.labels[wish.places[index]]:
+        while index < len(wish.places) and self._has(wish.places[index], label):
             index += 1
         self.next_shared[key] = index
         return wish.places[index] if index < len(wish.places) else None
+
+    def _has(self, place: Span, label: str) -> bool:
+        return label == self.labels[self.taken[place]] or label in self.shared.get(place, ())

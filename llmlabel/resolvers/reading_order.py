@@ -15,17 +15,16 @@ _FEW_PLACES = 8
 
 @dataclass(slots=True)
 class Wish:
-    """A mention that wants one of ``places`` (ascending, with their ``starts``).
+    """What a mention wants, or several of one text: one of ``places`` (ascending, with their ``starts``).
 
     ``hint`` is the position at which an answer format saw it, if it did; ``weak`` mentions differ by letters or words
     from their places and leave them to others.
     """
 
-    label: str
     places: Sequence[Span]
     starts: Sequence[int]
-    hint: int | None = None
     weak: bool = False
+    hint: int | None = None
 
 
 def starts_of(places: Sequence[Span]) -> list[int]:
@@ -33,14 +32,14 @@ def starts_of(places: Sequence[Span]) -> list[int]:
     return [start for start, _ in places]
 
 
-def reading_orders(wishes: Sequence[Wish], numbers: list[int]) -> list[list[int]]:
+def reading_orders(wishes: Sequence[Wish], labels: Sequence[str], numbers: list[int]) -> list[list[int]]:
     """Split the mentions into lists that are each in reading order; no list if they are in none."""
     whole = _in_order(wishes, numbers)
     if whole == 1:
         return [numbers]
     by_label: dict[str, list[int]] = {}
     for number in numbers:
-        by_label.setdefault(wishes[number].label, []).append(number)
+        by_label.setdefault(labels[number], []).append(number)
     groups = list(by_label.values())
     grouped = len(groups) > 1 and groups == [list(range(group[0], group[-1] + 1)) for group in groups]
     if whole >= _IN_ORDER and not (grouped and whole < min(_in_order(wishes, group) for group in groups)):
