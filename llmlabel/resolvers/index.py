@@ -99,33 +99,38 @@ class TextIndex:
     ) -> dict[str, Places]:
         """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling."""
         found: dict[str, Places] = {}
-        spelled: dict[int, list[str]] = {}
+        spelled: dict[int, dict[str, list[tuple[int, int]]]] = {}
         for surface in among:
             size = len(surface.text)
             if size not in spelled:
-                spelled[size] = self._spelled([start for _, start in others], size)
-            starts, cased, rest = list(verbatim), list[int](), list[int]()
+                spelled[size] = self._by_spelling(others, size)
             plain = not (surface.lead or surface.trail) and surface.pattern == f" {surface.key} "
             said = surface.text.lower()
-            alike = {spelling for spelling in {*spelled[size]} if spelling.lower() == said} if plain else set[str]()
-            for spelling, (letter, start) in zip(spelled[size], others, strict=True):
-                if spelling not in alike:
-                    rest.append(letter)
+            starts, cased, rest = verbatim, list[int](), list[int]()
+            for spelling, hits in spelled[size].items():
+                if not plain or spelling.lower() != said:
+                    rest += [letter for letter, _ in hits]
+                elif spelling == surface.text:
+                    starts = [start for _, start in hits]
                 else:
-                    (starts if spelling == surface.text else cased).append(start)
-            places = Places(surface, starts=starts, cased=cased)
+                    cased += [start for _, start in hits]
+            places = Places(surface, starts=starts, cased=sorted(cased))
             if rest:
-                places.add(self._ranked(surface, self.folded.spans(rest, len(surface.key))))
+                places.add(self._ranked(surface, self.folded.spans(sorted(rest), len(surface.key))))
             if places.count:
                 found[surface.text] = places
         return found
 
-    def _spelled(self, starts: Sequence[int], size: int) -> list[str]:
-        """Return what stands at each position; nothing, where a mark follows that belongs to the last letter."""
-        text = self.text
-        if not self.folded.has_marks:
-            return [text[start : start + size] for start in starts]
-        return [text[start : start + size] if ends_whole(text, start + size) else "" for start in starts]
+    def _by_spelling(self, hits: Sequence[tuple[int, int]], size: int) -> dict[str, list[tuple[int, int]]]:
+        """Return the hits by what stands there; by nothing, where a mark follows that belongs to the last letter."""
+        text, has_marks = self.text, self.folded.has_marks
+        spelled: dict[str, list[tuple[int, int]]] = {}
+        for hit in hits:
+            start = hit[1]
+            end = start + size
+            spelling = "" if has_marks and not ends_whole(text, end) else text[start:end]
+            spelled.setdefault(spelling, []).append(hit)
+        return spelled
 
     def by_letters(self, surfaces: Iterable[Surface], known: Mapping[str, Places] = _NOTHING) -> dict[str, Places]:
         """Return where the letters of each surface stand, spaced, joined or hyphenated in another way.
