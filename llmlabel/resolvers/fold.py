@@ -28,6 +28,7 @@ from llmlabel.resolvers.characters import (
 _BLOCK = 256
 _FEW_CHARACTERS = 40
 _SPARSE = 16
+_NEAR = 100
 _ASCII = bytes(range(128))
 _SCRIPT_BORDER = f"(?<=[{NO_SPACES}])(?=[^ {NO_SPACES}])|(?<=[^ {NO_SPACES}])(?=[{NO_SPACES}])"
 _NO_SPACE_LETTER = re.compile(f"[{NO_SPACES}]")
@@ -199,9 +200,26 @@ class FoldedText:
         return not self._letters.folded_start
 
     def firsts(self, letters: Sequence[int]) -> Sequence[int]:
-        """Return where the letters with these places in ``words``, each the first of a word, begin in the source."""
-        pieces = map(bisect_right, repeat(self._behind), letters)
-        return self._letters.firsts(list(map(add, letters, map(self._ahead.__getitem__, pieces))))
+        """Return where the letters with these places in ``words``, each the first of a word, begin in the source.
+
+        The letters come about in order: the piece of the next is mostly the same or near.
+        """
+        if not letters:
+            return letters
+        behind, ahead = [*self._behind, len(self.words)], self._ahead
+        firsts: list[int] = []
+        piece = low = 0
+        high, shift = behind[0], ahead[0]
+        for letter in letters:
+            if letter >= high or letter < low:
+                if low <= letter < low + _NEAR:
+                    while behind[piece] <= letter:
+                        piece += 1
+                else:
+                    piece = bisect_right(behind, letter)
+                low, high, shift = behind[piece - 1], behind[piece], ahead[piece]
+            firsts.append(letter + shift)
+        return self._letters.firsts(firsts)
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the source span of ``words[start:end]``, which begins and ends with a letter.

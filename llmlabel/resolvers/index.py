@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from operator import add
 from types import MappingProxyType
 
@@ -69,8 +70,8 @@ class TextIndex:
         if not numbers:
             return {}
         spaced = [pattern[0] == " " for pattern in owners]
-        letters = list(map(add, letters, map(spaced.__getitem__, numbers)))
-        # The way back of all beginnings, and which of them begin a verbatim place: no loop here is one of Python's.
+        shifts: Iterable[int] = repeat(1) if all(spaced) else map(spaced.__getitem__, numbers)
+        letters = list(map(add, letters, shifts))
         first = self.folded.firsts(letters)
         said = [self._plain_text(pattern, among) for pattern, among in owners.items()]
         same = map(self.text.startswith, map(said.__getitem__, numbers), first)
