@@ -84,7 +84,7 @@ class TextIndex:
                 others[number].append((letter, start))
         found: dict[str, Places] = {}
         for among, starts, rest in zip(owners.values(), verbatim, others, strict=True):
-            if rest:
+            if rest or len(among) > 1:
                 found |= self._ranked_by_spelling(among, starts, rest)
             elif starts:
                 found[among[0].text] = Places(among[0], starts=starts)
@@ -92,13 +92,17 @@ class TextIndex:
 
     def _plain_text(self, pattern: str, among: Sequence[Surface]) -> str | tuple[()]:
         """Return the text that decides whether a place of a pattern is verbatim; none begins with ``()``."""
-        alone = len(among) == 1 and not self.folded.has_marks and pattern[0] == pattern[-1] == " "
-        return among[0].text if alone and not (among[0].lead or among[0].trail) else ()
+        first = among[0]
+        plain = pattern[0] == pattern[-1] == " " and not (first.lead or first.trail or self.folded.has_marks)
+        return first.text if plain and (len(among) == 1 or _differ_in_case_only(among)) else ()
 
     def _ranked_by_spelling(
         self, among: Sequence[Surface], verbatim: Sequence[int], others: Sequence[tuple[int, int]]
     ) -> dict[str, Places]:
-        """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling."""
+        """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling.
+
+        The verbatim ones are those of the first surface.
+        """
         found: dict[str, Places] = {}
         spelled: dict[int, dict[str, list[tuple[int, int]]]] = {}
         for surface in among:
@@ -107,12 +111,13 @@ class TextIndex:
                 spelled[size] = self._by_spelling(others, size)
             plain = not (surface.lead or surface.trail) and surface.pattern == f" {surface.key} "
             said = surface.text.lower()
-            starts, cased, rest = verbatim, list[int](), list[int]()
+            starts, cased, rest = list[int](), list[int](), list[int]()
+            (starts if surface is among[0] else cased).extend(verbatim)
             for spelling, hits in spelled[size].items():
                 if not plain or spelling.lower() != said:
                     rest += [letter for letter, _ in hits]
                 elif spelling == surface.text:
-                    starts = [start for _, start in hits]
+                    starts += [start for _, start in hits]
                 else:
                     cased += [start for _, start in hits]
             places = Places(surface, starts=starts, cased=sorted(cased))
@@ -225,6 +230,10 @@ class TextIndex:
             if not same_numbers(surface.text, self.text[start:end]):
                 del ranks[start, end]
         return ranks
+
+
+def _differ_in_case_only(surfaces: Iterable[Surface]) -> bool:
+    return len({(surface.text.lower(), len(surface.text), surface.lead, surface.trail) for surface in surfaces}) == 1
 
 
 def _is_possessive(text: str) -> bool:
