@@ -250,11 +250,10 @@ class LettersOnly:
     @cached_property
     def _before(self) -> list[int]:
         """How many letters stand before each block of the words."""
-        words = self._words
-        letters = (
-            min(_BLOCK, len(words) - at) - words.count(" ", at, at + _BLOCK) for at in range(0, len(words), _BLOCK)
-        )
-        return [0, *accumulate(letters)]
+        size = len(self._words)
+        starts = range(0, size, _BLOCK)
+        spaces = map(self._words.count, repeat(" "), starts, range(_BLOCK, size + _BLOCK, _BLOCK))
+        return list(map(sub, starts, accumulate(spaces, initial=0)))
 
     def position(self, letter: int) -> int:
         """Return where the letter with this number stands in the words."""
