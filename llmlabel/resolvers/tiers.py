@@ -88,7 +88,7 @@ class _Search:
             known.add(places.ranks)
 
     def _scarce(self, surfaces: Sequence[Surface], wanted: Mapping[str, int]) -> list[Surface]:
-        """Return those with fewer places than mentions; spellings of one name share the places that are no spelling's."""
+        """Return those with fewer places than mentions; spellings of one name share the folded ones."""
         scarce: list[Surface] = []
         demand: Mapping[str, int] = {}
         for surface in surfaces:
