@@ -76,16 +76,16 @@ class TextIndex:
         said = [self._plain_text(pattern, among) for pattern, among in owners.items()]
         same = map(self.text.startswith, map(said.__getitem__, numbers), first)
         verbatim: list[list[int]] = [[] for _ in said]
-        others: list[list[tuple[int, int]]] = [[] for _ in said]
+        others: dict[int, list[tuple[int, int]]] = {}
         for number, letter, start, equal in zip(numbers, letters, first, same, strict=True):
             if equal:
                 verbatim[number].append(start)
             else:
-                others[number].append((letter, start))
+                others.setdefault(number, []).append((letter, start))
         found: dict[str, Places] = {}
-        for among, starts, rest in zip(owners.values(), verbatim, others, strict=True):
-            if rest or len(among) > 1:
-                found |= self._ranked_by_spelling(among, starts, rest)
+        for number, (among, starts) in enumerate(zip(owners.values(), verbatim, strict=True)):
+            if number in others or len(among) > 1:
+                found |= self._ranked_by_spelling(among, starts, others.get(number, ()))
             elif starts:
                 found[among[0].text] = Places(among[0], starts=starts)
         return found
