@@ -28,7 +28,7 @@ from llmlabel.resolvers.characters import (
 _BLOCK = 256
 _FEW_CHARACTERS = 40
 _SPARSE = 16
-_NEAR = 100
+_NEAR = 48
 _ASCII = bytes(range(128))
 _FOLDED_ASCII = "".join(map(TABLE.__getitem__, range(128))).encode().ljust(256)
 _SCRIPT_BORDER = f"(?<=[{NO_SPACES}])(?=[^ {NO_SPACES}])|(?<=[^ {NO_SPACES}])(?=[{NO_SPACES}])"
@@ -201,7 +201,7 @@ class FoldedText:
     def firsts(self, letters: Sequence[int]) -> Sequence[int]:
         """Return where the letters with these places in ``words``, each the first of a word, begin in the source.
 
-        The letters come about in order: the piece of the next is mostly the same or near.
+        The letters come about in order: the piece of the next is mostly the same or a near one, to which it is walked.
         """
         ends, ahead = self._ends, self._ahead
         firsts: list[int] = []
