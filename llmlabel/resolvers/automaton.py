@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
+from operator import itemgetter
 
 try:
     import ahocorasick_rs
@@ -18,6 +20,7 @@ _PREFIX = 200
 _FIRST_WINDOW, _WINDOW = 1 << 13, 1 << 16
 _HITS_PER_CHARACTER = 2
 _LEAST_HITS = 1000
+_END = itemgetter(2)
 
 
 def search_each(text: str, strings: Sequence[str]) -> list[list[int]]:
@@ -122,7 +125,8 @@ class _Pass:
         self.hits += len(hits)
         size = end - start
         if len(part) > size:
-            hits = [hit for hit in hits if hit[1] < size]
+            last = bisect_right(hits, size, key=_END)  # they come as they end
+            hits[last:] = [hit for hit in hits[last:] if hit[1] < size]
         if not hits:
             return
         numbers, within, _ = zip(*hits, strict=True)

@@ -28,7 +28,9 @@ from llmlabel.resolvers.characters import (
 _BLOCK = 256
 _FEW_CHARACTERS = 40
 _SPARSE = 16
+_NEAR = 48
 _ASCII = bytes(range(128))
+_FOLDED_ASCII = "".join(map(TABLE.__getitem__, range(128))).encode().ljust(256)
 _SCRIPT_BORDER = f"(?<=[{NO_SPACES}])(?=[^ {NO_SPACES}])|(?<=[^ {NO_SPACES}])(?=[{NO_SPACES}])"
 _NO_SPACE_LETTER = re.compile(f"[{NO_SPACES}]")
 
@@ -125,13 +127,12 @@ class _Letters:
 
 
 def _between_runs(folded: str) -> tuple[list[str], list[int]]:
-    """Return what stands between runs of two and more spaces, and where each piece begins."""
+    """Return what stands between runs of two and more spaces, and where each piece ends."""
     # Splitting at two spaces is several times faster than a pattern for runs of them; no loop here is one of Python's.
     raw = folded.rstrip(" ").split("  ")
     pieces = list(map(str.lstrip, raw))
-    sizes = list(map(len, pieces))
     ends = map(add, accumulate(map(len, raw)), count(0, 2))
-    return list(filter(None, pieces)), list(compress(map(sub, ends, sizes), sizes))
+    return list(filter(None, pieces)), list(compress(ends, pieces))
 
 
 @cache
@@ -144,15 +145,15 @@ def _between_scripts(folded: str) -> tuple[list[str], list[int]]:
     """Return the same for a text in which words end, too, where a script without spaces begins or ends."""
     folded = folded.rstrip(" ")
     pieces: list[str] = []
-    starts: list[int] = []
+    ends: list[int] = []
     done = len(folded) - len(folded.lstrip(" "))
     for match in _spaces_or_script_border().finditer(folded, done):
         pieces.append(folded[done : match.start()])
-        starts.append(done)
+        ends.append(match.start())
         done = match.end()
     pieces.append(folded[done:])
-    starts.append(done)
-    return (pieces, starts) if folded else ([], [])
+    ends.append(len(folded))
+    return (pieces, ends) if folded else ([], [])
 
 
 class FoldedText:
@@ -174,22 +175,21 @@ class FoldedText:
         self._letters = _Letters(text)
         self.has_marks = self._letters.has_marks
         self.context_free = not self._letters.has_sequences and not self._letters.folded_start
-        # Where the words and the letters part, and how far the letters are ahead of the words before the first of
-        # these positions, from the first on, from the second on, and so forth.
-        self._behind: Sequence[int] = []
+        # Where in the words each piece ends that stands in the letters, too, and how far it is ahead there.
+        self._ends: Sequence[int] = []
         self._ahead: Sequence[int] = []
         self.words = self._separate(self._letters.text)
 
     def _separate(self, folded: str) -> str:
         plain = folded.isascii() or not _NO_SPACE_LETTER.search(folded)
-        pieces, starts = _between_runs(folded) if plain else _between_scripts(folded)
+        pieces, stops = _between_runs(folded) if plain else _between_scripts(folded)
         if not pieces:
             return " "
-        behind = list(map(add, accumulate(map(len, pieces[:-1]), initial=1), count()))
-        ahead = [0, *map(sub, starts, behind)]
+        ends = list(map(add, accumulate(map(len, pieces)), count(1)))
+        ahead = list(map(sub, stops, ends))
         # Lists are searched faster, arrays take a fifth of the memory.
-        dense = len(behind) * _SPARSE > len(folded)
-        self._behind = array("L", behind) if dense else behind
+        dense = len(ends) * _SPARSE > len(folded)
+        self._ends = array("L", ends) if dense else ends
         self._ahead = array("l", ahead) if dense else ahead
         return f" {' '.join(pieces)} "
 
@@ -199,26 +199,41 @@ class FoldedText:
         return not self._letters.folded_start
 
     def firsts(self, letters: Sequence[int]) -> Sequence[int]:
-        """Return where the letters with these places in ``words``, each the first of a word, begin in the source."""
-        pieces = map(bisect_right, repeat(self._behind), letters)
-        return self._letters.firsts(list(map(add, letters, map(self._ahead.__getitem__, pieces))))
+        """Return where the letters with these places in ``words``, each the first of a word, begin in the source.
+
+        The letters come about in order: the piece of the next is mostly the same or a near one, to which it is walked.
+        """
+        ends, ahead = self._ends, self._ahead
+        firsts: list[int] = []
+        piece, low, high, shift = -1, 0, 0, 0
+        for letter in letters:
+            if letter >= high or letter < low:
+                if low <= letter < low + _NEAR:
+                    piece += 1
+                    while ends[piece] <= letter:
+                        piece += 1
+                else:
+                    piece = bisect_right(ends, letter)
+                low, high, shift = ends[piece - 1] if piece else 0, ends[piece], ahead[piece]
+            firsts.append(letter + shift)
+        return self._letters.firsts(firsts)
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the source span of ``words[start:end]``, which begins and ends with a letter.
 
         None if an end lies inside a source character, as between the two letters of a ligature.
         """
-        first = start + self._ahead[bisect_right(self._behind, start)]
-        end += self._ahead[bisect_right(self._behind, end - 1)]
+        first = start + self._ahead[bisect_right(self._ends, start)]
+        end += self._ahead[bisect_right(self._ends, end - 1)]
         return self._letters.source(first, end)
 
     def spans(self, starts: Sequence[int], length: int) -> list[tuple[int, int]]:
         """Return the source spans of the folded strings of one length, without those that cut a character."""
-        behind, ahead = self._behind, self._ahead
-        ends = (start + length for start in starts)
+        ends, ahead = self._ends, self._ahead
+        last = length - 1
         found = [
-            (start + ahead[bisect_right(behind, start)], end + ahead[bisect_right(behind, end - 1)])
-            for start, end in zip(starts, ends, strict=True)
+            (start + ahead[bisect_right(ends, start)], start + length + ahead[bisect_right(ends, start + last)])
+            for start in starts
         ]
         return found if self.direct else [span for one in found if (span := self._letters.source(*one))]
 
@@ -227,19 +242,18 @@ class LettersOnly:
     """The words of a text without the spaces between them, to find what is spaced or hyphenated differently."""
 
     def __init__(self, words: str) -> None:
+        blocks = range(0, len(words), _BLOCK)
         # Deleting bytes is twice as fast as replacing characters.
-        self.text = words.encode().translate(None, b" ").decode() if words.isascii() else words.replace(" ", "")
+        if words.isascii():
+            plain = words.encode()
+            parts = [plain[at : at + _BLOCK].translate(None, b" ").decode() for at in blocks]
+        else:
+            parts = [words[at : at + _BLOCK].replace(" ", "") for at in blocks]
+        self.text = "".join(parts)
         self._words = words
+        # How many letters stand before each block of the words.
+        self._before = list(accumulate(map(len, parts), initial=0))
         self._spaces: dict[int, list[int]] = {}
-
-    @cached_property
-    def _before(self) -> list[int]:
-        """How many letters stand before each block of the words."""
-        words = self._words
-        letters = (
-            min(_BLOCK, len(words) - at) - words.count(" ", at, at + _BLOCK) for at in range(0, len(words), _BLOCK)
-        )
-        return [0, *accumulate(letters)]
 
     def position(self, letter: int) -> int:
         """Return where the letter with this number stands in the words."""
@@ -255,5 +269,6 @@ class LettersOnly:
 def fold_words(text: str) -> str:
     """Return the folded words of a short text with single spaces between them, without a way back."""
     if text.isascii() and "&" not in text:
-        return " ".join(text.translate(TABLE).split())
+        folded = text.encode().translate(_FOLDED_ASCII).decode()  # no look-up of each character
+        return " ".join(folded.split()) if "  " in folded else folded.strip()
     return FoldedText(text).words.strip()

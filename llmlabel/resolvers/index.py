@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from operator import add
 from types import MappingProxyType
 
@@ -77,63 +78,73 @@ class TextIndex:
         if not numbers:
             return {}
         spaced = [pattern[0] == " " for pattern in owners]
-        letters = list(map(add, letters, map(spaced.__getitem__, numbers)))
-        # The way back of all beginnings, and which of them begin a verbatim place: no loop here is one of Python's.
+        shifts: Iterable[int] = repeat(1) if all(spaced) else map(spaced.__getitem__, numbers)
+        letters = list(map(add, letters, shifts))
         first = self.folded.firsts(letters)
         said = [self._plain_text(pattern, among) for pattern, among in owners.items()]
         same = map(self.text.startswith, map(said.__getitem__, numbers), first)
         verbatim: list[list[int]] = [[] for _ in said]
-        others: list[list[tuple[int, int]]] = [[] for _ in said]
+        others: dict[int, list[tuple[int, int]]] = {}
         for number, letter, start, equal in zip(numbers, letters, first, same, strict=True):
             if equal:
                 verbatim[number].append(start)
             else:
-                others[number].append((letter, start))
+                others.setdefault(number, []).append((letter, start))
         found: dict[str, Places] = {}
-        for among, starts, rest in zip(owners.values(), verbatim, others, strict=True):
-            if rest:
-                found |= self._ranked_by_spelling(among, starts, rest)
+        for number, (among, starts) in enumerate(zip(owners.values(), verbatim, strict=True)):
+            if number in others or len(among) > 1:
+                found |= self._ranked_by_spelling(among, starts, others.get(number, ()))
             elif starts:
                 found[among[0].text] = Places(among[0], starts=starts)
         return found
 
     def _plain_text(self, pattern: str, among: Sequence[Surface]) -> str | tuple[()]:
         """Return the text that decides whether a place of a pattern is verbatim; none begins with ``()``."""
-        alone = len(among) == 1 and not self.folded.has_marks and pattern[0] == pattern[-1] == " "
-        return among[0].text if alone and not (among[0].lead or among[0].trail) else ()
+        first = among[0]
+        plain = pattern[0] == pattern[-1] == " " and not (first.lead or first.trail or self.folded.has_marks)
+        return first.text if plain and (len(among) == 1 or _differ_in_case_only(among)) else ()
 
     def _ranked_by_spelling(
         self, among: Sequence[Surface], verbatim: Sequence[int], others: Sequence[tuple[int, int]]
     ) -> dict[str, Places]:
-        """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling."""
+        """Return the places of surfaces with the same words: hits in the fold and in the source, by their spelling.
+
+        The verbatim ones are those of the first surface.
+        """
         found: dict[str, Places] = {}
-        spelled: dict[int, list[str]] = {}
+        spelled: dict[int, dict[str, list[tuple[int, int]]]] = {}
         for surface in among:
             size = len(surface.text)
             if size not in spelled:
-                spelled[size] = self._spelled([start for _, start in others], size)
-            starts, cased, rest = list(verbatim), list[int](), list[int]()
+                spelled[size] = self._by_spelling(others, size)
             plain = not (surface.lead or surface.trail) and surface.pattern == f" {surface.key} "
             said = surface.text.lower()
-            alike = {spelling for spelling in {*spelled[size]} if spelling.lower() == said} if plain else set[str]()
-            for spelling, (letter, start) in zip(spelled[size], others, strict=True):
-                if spelling not in alike:
-                    rest.append(letter)
+            starts, cased, rest = list[int](), list[int](), list[int]()
+            (starts if surface is among[0] else cased).extend(verbatim)
+            for spelling, hits in spelled[size].items():
+                if not plain or spelling.lower() != said:
+                    rest += [letter for letter, _ in hits]
+                elif spelling == surface.text:
+                    starts += [start for _, start in hits]
                 else:
-                    (starts if spelling == surface.text else cased).append(start)
-            places = Places(surface, starts=starts, cased=cased)
+                    cased += [start for _, start in hits]
+            places = Places(surface, starts=starts, cased=sorted(cased))
             if rest:
-                places.add(self._ranked(surface, self.folded.spans(rest, len(surface.key))))
+                places.add(self._ranked(surface, self.folded.spans(sorted(rest), len(surface.key))))
             if places.count:
                 found[surface.text] = places
         return found
 
-    def _spelled(self, starts: Sequence[int], size: int) -> list[str]:
-        """Return what stands at each position; nothing, where a mark follows that belongs to the last letter."""
-        text = self.text
-        if not self.folded.has_marks:
-            return [text[start : start + size] for start in starts]
-        return [text[start : start + size] if ends_whole(text, start + size) else "" for start in starts]
+    def _by_spelling(self, hits: Sequence[tuple[int, int]], size: int) -> dict[str, list[tuple[int, int]]]:
+        """Return the hits by what stands there; by nothing, where a mark follows that belongs to the last letter."""
+        text, has_marks = self.text, self.folded.has_marks
+        spelled: dict[str, list[tuple[int, int]]] = {}
+        for hit in hits:
+            start = hit[1]
+            end = start + size
+            spelling = "" if has_marks and not ends_whole(text, end) else text[start:end]
+            spelled.setdefault(spelling, []).append(hit)
+        return spelled
 
     def by_letters(self, surfaces: Iterable[Surface], known: Mapping[str, Places] = _NOTHING) -> dict[str, Places]:
         """Return where the letters of each surface stand, spaced, joined or hyphenated in another way.
@@ -227,6 +238,10 @@ class TextIndex:
             if not same_numbers(surface.text, self.text[start:end]):
                 del ranks[start, end]
         return ranks
+
+
+def _differ_in_case_only(surfaces: Iterable[Surface]) -> bool:
+    return len({(surface.text.lower(), len(surface.text), surface.lead, surface.trail) for surface in surfaces}) == 1
 
 
 def _is_possessive(text: str) -> bool:

@@ -6,7 +6,7 @@ A tier is tried for the mentions that no earlier tier found; the first that find
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmlabel.resolvers.automaton import search_all
@@ -71,11 +71,13 @@ class _Search:
         """Search for the words, then for what they cannot show, then for the letters alone."""
         index, surfaces = self.index, list(self.open.values())
         self.found = index.by_words(surfaces)
-        unsure = [s for s in surfaces if not s.key or not (index.folded.context_free or self._is_verbatim(s.text))]
+        if index.folded.context_free:
+            unsure = [surface for surface in surfaces if not surface.key]
+        else:
+            unsure = [surface for surface in surfaces if not (surface.key and self._is_verbatim(surface.text))]
         for text, spans in index.verbatim(unsure).items() if unsure else ():
             self._add(text, Places(self.open[text], dict.fromkeys(spans, 0.0)))
-        demand = shared_demand(surfaces, wanted)
-        scarce = [s for s in surfaces if self._is_scarce(s, wanted[s.text], demand[s.key])]
+        scarce = self._scarce(surfaces, wanted)
         for text, places in index.by_letters(scarce, self.found).items():
             self._add(text, places)
         self._close()
@@ -85,12 +87,23 @@ class _Search:
         if known is not places:
             known.add(places.ranks)
 
-    def _is_scarce(self, surface: Surface, wanted: int, demand: int) -> bool:
-        """Return whether there are fewer places than mentions; spellings of one name share the folded ones."""
-        places = self.found.get(surface.text)
-        if places is None or places.count < wanted:
-            return True
-        return places.count < demand and not places.is_verbatim
+    def _scarce(self, surfaces: Sequence[Surface], wanted: Mapping[str, int]) -> list[Surface]:
+        """Return those with fewer places than mentions; spellings of one name share the folded ones."""
+        scarce: list[Surface] = []
+        demand: Mapping[str, int] = {}
+        for surface in surfaces:
+            said = surface.text
+            places = self.found.get(said)
+            if places is None:
+                scarce.append(surface)
+            elif len(places.starts) < wanted[said]:
+                if places.count < wanted[said]:
+                    scarce.append(surface)
+                elif not places.is_verbatim:
+                    demand = demand or shared_demand(surfaces, wanted)
+                    if places.count < demand[surface.key]:
+                        scarce.append(surface)
+        return scarce
 
     def _is_verbatim(self, text: str) -> bool:
         return text in self.found and self.found[text].is_verbatim
