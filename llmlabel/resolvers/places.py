@@ -118,7 +118,8 @@ class Places:
         return len(self.starts) + len(self.cased) if self._ranks is None else len(self._ranks)
 
     def _spans(self, starts: Sequence[int]) -> list[Span]:
-        return list(zip(starts, map(len(self.surface.text).__add__, starts), strict=True))
+        size = len(self.surface.text)
+        return [(start, start + size) for start in starts]
 
     def verbatim(self, wanted: int) -> list[Span]:
         """Return the verbatim places if they are the best and as many as ``wanted``: for most, at no cost."""
@@ -132,9 +133,10 @@ class Places:
             wanted: How many mentions have this surface.
             demand: How many have these words: they share the places at which the surface is not verbatim.
         """
-        if not any(self.ranks.values()):
+        ranks = set(self.ranks.values())
+        if len(ranks) < 2:
             return sorted(self.ranks)
-        best = min(self.ranks.values())
+        best = min(ranks)
         if best == 0 and wanted == 1 and len(self.ranks) > 1:
             verbatim = [span for span, rank in self.ranks.items() if rank == 0]
             if len(verbatim) == 1:
