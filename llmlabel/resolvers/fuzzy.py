@@ -180,7 +180,7 @@ class _Comparison:
             windows = known.get(near)
             if windows is None:
                 letters = near.replace(" ", "")
-                likely = not pieces or any(piece in letters for piece in pieces)
+                likely = not pieces or any(map(letters.__contains__, pieces))
                 windows = self._compare(number, *self.vocabulary.around(place, before, after)) if likely else []
                 if place > before:
                     known[near] = windows

@@ -241,12 +241,12 @@ class _Search:
 
     def _sources(self, surface: Surface, spans: Iterable[Span]) -> list[Span]:
         """Return the source spans of folded spans that hold the same numbers as the surface."""
-        text, found = self.index.text, []
-        has_edges = surface.lead or surface.trail
+        text, folded, found = self.index.text, self.index.folded, list[Span]()
+        has_edges, has_marks = surface.lead or surface.trail, folded.has_marks
         same: dict[str, bool] = {}
-        for folded in spans:
-            span = self.index.folded.span(*folded)
-            whole = span and whole_characters(text, *span)
+        for first, last in spans:
+            span = folded.span(first, last)
+            whole = span and (whole_characters(text, *span) if has_marks else span)
             if whole:
                 stands = text[whole[0] : whole[1]]
                 if stands not in same:
