@@ -106,7 +106,7 @@ def best_chain(
             own = _AVOIDED if place in spare else 0.0
             length, cost, source = 1, inf, -1
             for index, (reached, spent, previous) in earlier:
-                if reached >= length - 1 and previous[0] <= start and previous != place:
+                if reached >= length - 1 and previous[0] <= start and not _passes(ways, before, index, place):
                     way = spent + own + _step(previous, start)
                     if reached >= length or way < cost:
                         length, cost, source = reached + 1, way, index
@@ -126,12 +126,21 @@ def best_chain(
 
 def _ascend(pairs: Sequence[tuple[int, Span]]) -> bool:
     """Return whether all these places can be had, each by its number."""
-    previous: Span = (-1, -1)
-    for _, place in pairs:
-        if place[0] < previous[0] or place == previous:
+    low = -1
+    for _, (start, _) in pairs:
+        if start < low:
             return False
-        previous = place
-    return True
+        low = start
+    return len({place for _, place in pairs}) == len(pairs)
+
+
+def _passes(ways: Sequence[tuple[int, float, Span]], before: Sequence[int], last: int, place: Span) -> bool:
+    """Return whether the chain that ends at ``last`` holds a place: only places with its start can come between."""
+    while last >= 0 and ways[last][2][0] == place[0]:
+        if ways[last][2] == place:
+            return True
+        last = before[last]
+    return False
 
 
 def _step(previous: Span, start: int) -> float:

@@ -42,6 +42,16 @@ def questions(draw):
     return text, [Mention(text=one, label=draw(st.sampled_from(["A", "B"]))) for one in said]
 
 
+names = st.lists(st.sampled_from(["Ann", "Ann Lee", "Ann Lee Roy", "Lee", "Bob"]), min_size=1, max_size=10)
+
+
+@st.composite
+def nested(draw):
+    """A text of names, and names that begin where others do."""
+    said = [Mention(text=one, label=draw(st.sampled_from(["A", "B"]))) for one in draw(names)]
+    return " met ".join(draw(names)), said
+
+
 RESOLVERS = [ExactResolver(), AlignedResolver(), AlignedResolver(min_similarity=0, occurrences="all")]
 
 
@@ -107,13 +117,14 @@ def test_absent_mentions_change_nothing(question, places):
     assert AlignedResolver().resolve(text, mentions) == kept
 
 
-@given(questions())
-def test_no_span_is_given_twice_under_one_label(question):
+@pytest.mark.parametrize("resolver", RESOLVERS, ids=repr)
+@given(questions() | nested())
+def test_no_span_is_given_twice_under_one_label(resolver, question):
     """
     Two mentions with one label never share a span.
     """
     text, mentions = question
-    taken = [(p.start, p.end, p.mention.label) for p in AlignedResolver().resolve(text, mentions) if p.placed]
+    taken = [(p.start, p.end, p.mention.label) for p in resolver.resolve(text, mentions) if p.placed]
 
     assert len(set(taken)) == len(taken)
 
