@@ -107,9 +107,9 @@ class _Arranger:
             place = self.wishes[number].places[0]
             if place not in self.taken:
                 self._take(number, place)
-        gaps = self._gaps(_Gap(numbers, _BEGINNING, None))
-        while gaps:
-            gaps += self._fill(gaps.pop())
+        gaps = self._gaps(_Gap(numbers, _BEGINNING, None))[::-1]
+        while gaps:  # in reading order: of two mentions that want one place, the first has it
+            gaps += self._fill(gaps.pop())[::-1]
 
     def _gaps(self, whole: _Gap) -> list[_Gap]:
         """Return the runs of open mentions between those that have been placed."""

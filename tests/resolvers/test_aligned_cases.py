@@ -291,3 +291,13 @@ def test_a_list_of_all_places_of_each_name_keeps_them():
     found = place(text, "Ann", "Ann", "Ann", "Bob", "Carl", "Dora")
 
     assert [match.start() for match in re.finditer("Ann", text)] == [p.start for p in found[:3]]
+
+
+def test_a_name_before_and_behind_a_longer_one_takes_two_places():
+    """
+    ``Ann Lee`` begins where ``Ann`` does: the second Ann stands elsewhere.
+    """
+    text = "Bob slept. Ann Lee came. Carl left. Ann met Dora."
+    found = place(text, "Bob", "Ann", "Ann Lee", "Ann", "Carl", "Dora")
+
+    assert [11, 11, 36] == [p.start for p in found[1:4]]
