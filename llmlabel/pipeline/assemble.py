@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from llmlabel.pipeline.passes import Passes
 from llmlabel.pipeline.questions import Questions, closed, enough
 from llmlabel.pipeline.reading import Reading, shifted, short
 from llmlabel.schema import LabelSchema
@@ -61,7 +62,7 @@ class Assembler:
         self.labels = Labels()
         self._places: dict[Key, Entity] = {}
         self._votes: dict[Key, set[int]] = {}
-        self._passes = [_Passes(len(text)) for _ in range(samples)]
+        self._passes = [Passes(len(text)) for _ in range(samples)]
         self._cut: dict[Key, set[str]] = {}  # entities at a border of their piece, and at which end
         self._whole: set[Key] = set()  # entities that some piece saw with room on both sides
         self._owners: list[Key | None] = []  # of each placement, so that outvoted ones can be told
@@ -270,27 +271,6 @@ class Assembler:
 
     def _said(self, head: Key, tail: Key, label: str) -> str:
         return f"{label}: {self.text[slice(*head[:2])]} → {self.text[slice(*tail[:2])]}"
-
-
-class _Passes:
-    """Which characters the passes of one sample have given to entities."""
-
-    def __init__(self, length: int) -> None:
-        self._earlier = bytearray(length)
-        self._current: list[tuple[int, int]] = []
-        self._turn = 0
-
-    def crosses_earlier(self, turn: int, start: int, end: int) -> bool:
-        """Whether a pass before this one has an entity there."""
-        if turn > self._turn:
-            for begin, stop in self._current:
-                self._earlier[begin:stop] = b"\1" * (stop - begin)
-            self._turn, self._current = turn, []
-        return turn > 0 and self._earlier.find(1, start, end) >= 0
-
-    def take(self, turn: int, start: int, end: int) -> None:
-        """Note an entity of this pass."""
-        self._current.append((start, end))
 
 
 def _last(holders: dict[Key, Key], key: Key) -> Key:
