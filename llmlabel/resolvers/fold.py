@@ -28,7 +28,7 @@ from llmlabel.resolvers.characters import (
 _BLOCK = 256
 _FEW_CHARACTERS = 40
 _SPARSE = 16
-_NEAR = 48
+_NEAR = 48  # characters: the piece of a letter so near is found by walking, not by bisecting
 _ASCII = bytes(range(128))
 _FOLDED_ASCII = "".join(map(TABLE.__getitem__, range(128))).encode().ljust(256)
 _SCRIPT_BORDER = f"(?<=[{NO_SPACES}])(?=[^ {NO_SPACES}])|(?<=[^ {NO_SPACES}])(?=[{NO_SPACES}])"
